@@ -1,0 +1,82 @@
+package perigee
+
+// MetricName names a metric in the API, on screens and in files.
+type MetricName string
+
+// MetricKind tells how values of a metric combine.
+type MetricKind string
+
+// The kinds of metrics.
+const (
+	KindDistribution MetricKind = "distribution" // a value per packet; compared by quantiles
+	KindRatio        MetricKind = "ratio"        // a share, 0 to 1; compared by its mean
+	KindEstimate     MetricKind = "estimate"     // a running estimate; compared by its mean
+	KindCount        MetricKind = "count"
+)
+
+// Metric defines one number that users see. docs/metrics.md says the same at length;
+// a test keeps the two together.
+type Metric struct {
+	Name       MetricName
+	Unit       string // base unit as it ends the name outside Go: "seconds", "ratio", "packets"
+	Kind       MetricKind
+	Definition string
+	Undefined  string // when there is no value
+	Source     string // RFC, paper, or "perigee"
+	Comparable bool   // whether links can be compared by it
+}
+
+// The metrics that links are compared by.
+const (
+	MetricRTT          MetricName = "rtt"
+	MetricLossRatio    MetricName = "loss_ratio"
+	MetricJitter       MetricName = "jitter"
+	MetricPDV          MetricName = "pdv"
+	MetricAvailability MetricName = "availability"
+)
+
+// Metrics is the catalogue: every number that perigee shows, in the order of
+// docs/metrics.md.
+var Metrics = []Metric{
+	{Name: MetricRTT, Unit: "seconds", Kind: KindDistribution, Comparable: true,
+		Definition: "time from sending an echo request to receiving its reply, on the source's monotonic clock, of the probes answered within the loss timeout",
+		Undefined:  "no probe was answered in time", Source: "RFC 2681"},
+	{Name: MetricLossRatio, Unit: "ratio", Kind: KindRatio, Comparable: true,
+		Definition: "(lost + late) / sent", Undefined: "nothing was sent", Source: "RFC 6673"},
+	{Name: MetricJitter, Unit: "seconds", Kind: KindEstimate, Comparable: true,
+		Definition: "running estimator J += (|D| - J)/16 over round-trip times of consecutive probes that both arrived, carried over losses and windows; of a range, its value at the end, and in comparisons its mean per window",
+		Undefined:  "no two consecutive probes arrived", Source: "RFC 3550 A.8"},
+	{Name: MetricPDV, Unit: "seconds", Kind: KindDistribution, Comparable: true,
+		Definition: "round-trip time minus the smallest of the window or range", Undefined: "no probe was answered in time", Source: "RFC 5481"},
+	{Name: MetricAvailability, Unit: "ratio", Kind: KindRatio, Comparable: true,
+		Definition: "1 - (planned time inside outages / planned time); gaps are not planned time",
+		Undefined:  "nothing was planned", Source: "perigee"},
+	{Name: "ipdv", Unit: "seconds", Kind: KindDistribution,
+		Definition: "absolute difference of the round-trip times of consecutive probes that both arrived; mean and 95th percentile are shown",
+		Undefined:  "no two consecutive probes arrived", Source: "RFC 3393"},
+	{Name: "planned", Unit: "packets", Kind: KindCount, Definition: "probes due: sent + send_failed + skipped", Undefined: "never", Source: "perigee"},
+	{Name: "sent", Unit: "packets", Kind: KindCount, Definition: "probes that left the machine: received + late + lost", Undefined: "never", Source: "RFC 2680"},
+	{Name: "send_failed", Unit: "packets", Kind: KindCount, Definition: "probes that the system refused to send", Undefined: "never", Source: "perigee"},
+	{Name: "skipped", Unit: "packets", Kind: KindCount, Definition: "probes due that the monitor could not measure", Undefined: "never", Source: "perigee"},
+	{Name: "received", Unit: "packets", Kind: KindCount, Definition: "probes answered within the loss timeout", Undefined: "never", Source: "RFC 2681"},
+	{Name: "late", Unit: "packets", Kind: KindCount, Definition: "probes answered after the loss timeout and within twice of it", Undefined: "never", Source: "perigee"},
+	{Name: "lost", Unit: "packets", Kind: KindCount, Definition: "probes not answered within twice the loss timeout", Undefined: "never", Source: "RFC 6673"},
+	{Name: "duplicates", Unit: "packets", Kind: KindCount, Definition: "replies to a probe beyond the first", Undefined: "never", Source: "RFC 5560"},
+	{Name: "reordered", Unit: "packets", Kind: KindCount, Definition: "first replies that came after the reply to a later probe", Undefined: "never", Source: "RFC 4737"},
+	{Name: "loss_period", Unit: "packets", Kind: KindCount,
+		Definition: "maximal runs of consecutive sent probes that were lost or late: their count, the longest in packets, and the longest in seconds, from the first's sending to one interval after the last's (plus or minus one interval)",
+		Undefined:  "never", Source: "RFC 3357"},
+	{Name: "floor", Unit: "seconds", Kind: KindEstimate,
+		Definition: "the least round-trip time that the speed of light allows over four legs to the satellite, from orbit, site and satellite longitude",
+		Undefined:  "orbits without a stated altitude", Source: "docs/metrics.md"},
+}
+
+// LookupMetric finds a metric by name.
+func LookupMetric(name MetricName) (Metric, bool) {
+	for _, m := range Metrics {
+		if m.Name == name {
+			return m, true
+		}
+	}
+	return Metric{}, false
+}

@@ -1,0 +1,68 @@
+package perigee
+
+import "time"
+
+// Outage is a time in which a stream had no answered probe for at least the
+// configured time (1 s by default). It runs from the sending of the first
+// unanswered probe to the sending of the next answered one.
+type Outage struct {
+	Stream Stream
+	Start  time.Time
+
+	// End is when it ended, or, while Open, the last unanswered probe known.
+	End  time.Time
+	Open bool
+
+	Probes int64  // unanswered probes
+	Reason string // what the system said ("interface down", "no route"), or "no replies"
+}
+
+// Gap is a time in which the monitor itself was not measuring. It says nothing of
+// the link and is never shown as an outage.
+type Gap struct {
+	Site   string
+	Link   LinkID // empty: all links
+	Start  time.Time
+	End    time.Time
+	Reason GapReason
+	Detail string
+}
+
+// GapReason says why the monitor was not measuring.
+type GapReason string
+
+// The reasons of gaps.
+const (
+	GapStopped   GapReason = "stopped"   // ended properly and started again
+	GapCrashed   GapReason = "crashed"   // ended without a word and started again
+	GapSuspended GapReason = "suspended" // the machine slept
+	GapStalled   GapReason = "stalled"   // the process did not run, e.g. SIGSTOP
+
+	// GapClockStep: the wall clock was set. Forward, the gap is the time that
+	// the clock never showed; back, Start equals End and no time is missing.
+	GapClockStep GapReason = "clock_step"
+)
+
+// Event is something that happened to the measuring that an analyst must know.
+type Event struct {
+	Site   string
+	Link   LinkID // empty: all links
+	Time   time.Time
+	Kind   EventKind
+	Detail string
+}
+
+// EventKind tells events apart.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventStarted        EventKind = "started"
+	EventStopped        EventKind = "stopped"
+	EventProberRestart  EventKind = "prober_restarted"
+	EventRebound        EventKind = "rebound"         // the link's device or address changed
+	EventTargetResolved EventKind = "target_resolved" // a target's address changed
+	EventClockForward   EventKind = "clock_set_forward"
+	EventClockBack      EventKind = "clock_set_back" // their count makes later window starts unique
+	EventStoreFailed    EventKind = "store_failed"
+)

@@ -1,0 +1,147 @@
+package stats
+
+import (
+	"fmt"
+
+	"github.com/DataDog/sketches-go/ddsketch"
+	"github.com/DataDog/sketches-go/ddsketch/mapping"
+	"github.com/DataDog/sketches-go/ddsketch/store"
+)
+
+// RelativeError is the relative accuracy of every order statistic that a Sketch
+// returns: 0.5 %.
+const RelativeError = 0.005
+
+// indexMapping is shared by all sketches: it is immutable, and equal mappings
+// are what makes two sketches mergeable.
+var indexMapping = func() mapping.IndexMapping {
+	m, err := mapping.NewLogarithmicMapping(RelativeError)
+	if err != nil {
+		panic(err) // only for an accuracy outside (0, 1)
+	}
+	return m
+}()
+
+// Sketch is a mergeable quantile sketch of non-negative values (DDSketch, Masson
+// et al., VLDB 2019): each order statistic it returns is within RelativeError of
+// the true one, and merging loses nothing. The zero value is an empty sketch.
+type Sketch struct {
+	dd *ddsketch.DDSketch
+}
+
+func newDDSketch() *ddsketch.DDSketch {
+	return ddsketch.NewDDSketch(indexMapping, store.NewBufferedPaginatedStore(), store.NewBufferedPaginatedStore())
+}
+
+// Add counts v, which must be a finite value >= 0: a smaller one counts as 0.
+func (s *Sketch) Add(v float64) {
+	if s.dd == nil {
+		s.dd = newDDSketch()
+	}
+	// The only errors are for values outside the indexable range, about
+	// ±1e±308 at this accuracy; a delay cannot reach it.
+	_ = s.dd.Add(max(v, 0))
+}
+
+// Merge adds all that o has counted to s. o is unchanged.
+func (s *Sketch) Merge(o Sketch) {
+	if o.dd == nil {
+		return
+	}
+	if s.dd == nil {
+		s.dd = newDDSketch()
+	}
+	// MergeWith fails only for unequal mappings, which Decode refuses.
+	if err := s.dd.MergeWith(o.dd); err != nil {
+		panic(err)
+	}
+}
+
+// Clone returns a copy that shares nothing with s.
+func (s Sketch) Clone() Sketch {
+	if s.dd == nil {
+		return Sketch{}
+	}
+	return Sketch{dd: s.dd.Copy()}
+}
+
+// Count returns how many values were added.
+func (s Sketch) Count() int64 {
+	if s.dd == nil {
+		return 0
+	}
+	return int64(s.dd.GetCount() + 0.5)
+}
+
+// Quantile returns the q-quantile, 0 <= q <= 1, by linear interpolation between
+// the two order statistics around rank q(n-1) (Hyndman & Fan type 7). It reports
+// false if the sketch is empty or q is outside [0, 1].
+func (s Sketch) Quantile(q float64) (float64, bool) {
+	n := s.Count()
+	if n == 0 || !(q >= 0 && q <= 1) {
+		return 0, false
+	}
+	rank := q * float64(n-1)
+	lower := int64(rank)
+	low := s.orderStatistic(lower, n)
+	fraction := rank - float64(lower)
+	if fraction == 0 || lower+1 >= n {
+		return low, true
+	}
+	return low + fraction*(s.orderStatistic(lower+1, n)-low), true
+}
+
+// orderStatistic returns the k-th smallest of n values, k counted from 0.
+func (s Sketch) orderStatistic(k, n int64) float64 {
+	if n == 1 {
+		k = 0
+	}
+	// The library answers the first bin whose cumulative count exceeds
+	// q(n-1); aiming at k+1/2 keeps rounding away from the bin's edges.
+	q := min((float64(k)+0.5)/float64(max(n-1, 1)), 1)
+	v, err := s.dd.GetValueAtQuantile(q)
+	if err != nil {
+		panic(err) // only for an empty sketch or a quantile outside [0, 1]
+	}
+	return v
+}
+
+// ForEach calls f for each non-empty bin in ascending order of value with the
+// bin's representative value (within RelativeError of all it holds) and its count.
+// It stops when f returns false.
+func (s Sketch) ForEach(f func(value float64, count int64) bool) {
+	if s.dd == nil {
+		return
+	}
+	// The library visits zero, negatives, then positives; there are no
+	// negatives, and it visits positives in no promised order only across
+	// stores, so ascending order holds.
+	s.dd.ForEach(func(value, count float64) bool { return !f(value, int64(count+0.5)) })
+}
+
+// Encode returns the sketch in the library's wire format with its index mapping
+// included, so that a stored sketch explains itself. An empty sketch is nil.
+func (s Sketch) Encode() []byte {
+	if s.Count() == 0 {
+		return nil
+	}
+	var b []byte
+	s.dd.Encode(&b, false)
+	return b
+}
+
+// DecodeSketch reads what Encode wrote. It fails on truncated or foreign bytes and
+// on a sketch made with another mapping, which could not be merged.
+func DecodeSketch(b []byte) (s Sketch, err error) {
+	if len(b) == 0 {
+		return Sketch{}, nil
+	}
+	dd, err := ddsketch.DecodeDDSketch(b, store.BufferedPaginatedStoreConstructor, nil)
+	if err != nil {
+		return Sketch{}, fmt.Errorf("decode sketch of %d bytes: %w", len(b), err)
+	}
+	if !dd.IndexMapping.Equals(indexMapping) {
+		return Sketch{}, fmt.Errorf("decode sketch: mapping with relative error %g, want %g", dd.RelativeAccuracy(), RelativeError)
+	}
+	return Sketch{dd: dd}, nil
+}

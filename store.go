@@ -1,0 +1,104 @@
+package perigee
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// Batch is what is written at once: all of it or nothing.
+type Batch struct {
+	Samples []Sample
+	Outages []Outage
+	Gaps    []Gap
+	Events  []Event
+}
+
+// Empty reports whether there is nothing to write.
+func (b Batch) Empty() bool {
+	return len(b.Samples)+len(b.Outages)+len(b.Gaps)+len(b.Events) == 0
+}
+
+// Resolution is the length of the intervals that samples are kept at.
+type Resolution string
+
+// The resolutions. Rollups are merged from windows by UTC hour and day.
+const (
+	Windows Resolution = "window"
+	Hours   Resolution = "hour"
+	Days    Resolution = "day"
+)
+
+// Query selects samples. Zero fields select all.
+type Query struct {
+	Site    string
+	Links   []LinkID
+	Targets []TargetID
+	Method  Method
+	Family  Family
+	Load    Load
+
+	// From and To bound the start: From <= Start < To. Zero is unbounded.
+	// Outages and gaps are selected if they overlap the range.
+	From, To time.Time
+
+	Resolution Resolution // Windows if empty
+}
+
+// LinkRecord is what a store knows of a link.
+type LinkRecord struct {
+	Site  Site
+	Link  Link
+	First time.Time // start of the first sample; zero if there is none
+	Last  time.Time // end of the last sample; zero if there is none
+}
+
+// Run is one life of the daemon, as a store remembers it.
+type Run struct {
+	ID      int64 // 0 if there was none
+	Started time.Time
+	Ended   time.Time // zero unless it ended properly
+	Last    time.Time // end of the last sample of any stream stored by then; zero if none
+}
+
+// Store keeps results. Append returns only when what it was given would survive a
+// power cut. All methods are safe for concurrent use. Reads see what was
+// acknowledged; each iterator ends at the first error, which it yields.
+//
+// Errors are *Error with CodeUnavailable (try again: locked, disk full),
+// CodeInvalid (the caller's) or CodeInternal (corrupt).
+type Store interface {
+	// Append stores b atomically. Storing a sample, gap or event again is
+	// harmless: it is kept once. An outage with the same stream and start
+	// replaces the earlier one (it was open).
+	Append(ctx context.Context, b Batch) error
+
+	// Describe records the site and its links, replacing what was known of
+	// links with the same name.
+	Describe(ctx context.Context, site Site, links []Link) error
+
+	// Links returns every link that was described or has samples, ordered by
+	// site and name.
+	Links(ctx context.Context) ([]LinkRecord, error)
+
+	// Samples yields the matching samples without singletons, ordered by
+	// Start, then stream.
+	Samples(ctx context.Context, q Query) iter.Seq2[Sample, error]
+
+	// Singletons yields the matching window samples that still have their
+	// singletons, with them, in the same order.
+	Singletons(ctx context.Context, q Query) iter.Seq2[Sample, error]
+
+	// Outages, Gaps and Events are ordered by start. Gaps and events of
+	// all links match any query for links of their site.
+	Outages(ctx context.Context, q Query) ([]Outage, error)
+	Gaps(ctx context.Context, q Query) ([]Gap, error)
+	Events(ctx context.Context, q Query) ([]Event, error)
+}
+
+// Sink takes results onward, e.g. to a database elsewhere. Write is given the same
+// batch again if it failed or its success was not seen; writing it twice must leave
+// the sink as writing it once.
+type Sink interface {
+	Write(ctx context.Context, b Batch) error
+}
