@@ -1,0 +1,33 @@
+# Everything here also works without make: each target is a command or two.
+
+GO ?= go
+FUZZTIME ?= 20s
+
+.PHONY: build test test-long race vet fuzz cross bench check
+
+build: ## the binary, for this machine
+	CGO_ENABLED=0 $(GO) build -trimpath -o perigee ./cmd/perigee
+
+test: ## what the README promises
+	$(GO) test ./...
+
+test-long: ## the calibrations and simulations that take minutes
+	PERIGEE_LONG=1 $(GO) test -timeout 40m ./...
+
+race:
+	$(GO) test -race -shuffle=on ./...
+
+vet:
+	$(GO) vet ./...
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+
+fuzz: ## each decoder for FUZZTIME
+	.ci/fuzz $(FUZZTIME)
+
+cross: ## every system that is promised
+	.ci/cross
+
+bench: ## prints ratios against named references
+	$(GO) test -run '^$$' -bench . -benchtime 1x ./...
+
+check: vet race test
