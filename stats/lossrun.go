@@ -15,8 +15,8 @@ type LossRuns struct {
 	Longest Run   // by packets; its Seconds are the longest of all runs
 
 	Packets int64 // packets seen, lost or not
-	Head    Run   // the run at the beginning, if any
-	Tail    Run   // the run at the end, if any; equal to Head if all were lost
+	Head    Run   // the run at the beginning, if any; none beside a gap (see Separate)
+	Tail    Run   // likewise at the end; equal to Head if all were lost
 }
 
 // Add tells of the next packet in send order and the time until the next one was
@@ -60,22 +60,27 @@ func (l *LossRuns) Append(next LossRuns) {
 }
 
 // Separate adds an interval that does not follow directly (there is a gap between
-// the two): runs at the facing ends stay two.
+// the two): runs at the facing ends stay two. An interval without packets also
+// counts: whatever follows it does not touch what went before.
 func (l *LossRuns) Separate(next LossRuns) {
-	if next.Packets == 0 {
-		return
-	}
-	if l.Packets == 0 {
+	switch {
+	case next.Packets == 0:
+		l.Tail = Run{}
+	case l.Packets == 0:
 		*l = next
-		return
+		l.Head = Run{}
+	default:
+		l.Count += next.Count
+		l.Longest = l.Longest.longer(next.Longest)
+		l.Packets += next.Packets
+		l.Tail = next.Tail
 	}
-	l.Count += next.Count
-	l.Longest = l.Longest.longer(next.Longest)
-	l.Packets += next.Packets
-	l.Tail = next.Tail
 }
 
-func (l LossRuns) allLost() bool { return l.Packets > 0 && l.Head.Packets == l.Packets }
+// allLost reports whether l is one run that still touches both ends.
+func (l LossRuns) allLost() bool {
+	return l.Packets > 0 && l.Head.Packets == l.Packets && l.Tail.Packets == l.Packets
+}
 
 func (r Run) plus(o Run) Run {
 	return Run{Packets: r.Packets + o.Packets, Seconds: r.Seconds + o.Seconds}

@@ -25,6 +25,10 @@ var indexMapping = func() mapping.IndexMapping {
 // Sketch is a mergeable quantile sketch of non-negative values (DDSketch, Masson
 // et al., VLDB 2019): each order statistic it returns is within RelativeError of
 // the true one, and merging loses nothing. The zero value is an empty sketch.
+//
+// A Sketch is a reference: a copy made by assignment shares its values with the
+// original until Clone parts them. It is not safe for concurrent use, not even for
+// reading, because the library sorts its buffer when it is read.
 type Sketch struct {
 	dd *ddsketch.DDSketch
 }
@@ -33,14 +37,15 @@ func newDDSketch() *ddsketch.DDSketch {
 	return ddsketch.NewDDSketch(indexMapping, store.NewBufferedPaginatedStore(), store.NewBufferedPaginatedStore())
 }
 
-// Add counts v, which must be a finite value >= 0: a smaller one counts as 0.
+// Add counts v, which must be a finite value >= 0: a smaller one counts as 0. It
+// panics on NaN and infinity, which no clock reads.
 func (s *Sketch) Add(v float64) {
 	if s.dd == nil {
 		s.dd = newDDSketch()
 	}
-	// The only errors are for values outside the indexable range, about
-	// ±1e±308 at this accuracy; a delay cannot reach it.
-	_ = s.dd.Add(max(v, 0))
+	if err := s.dd.Add(max(v, 0)); err != nil {
+		panic(fmt.Sprintf("stats: add %g to sketch: %v", v, err))
+	}
 }
 
 // Merge adds all that o has counted to s. o is unchanged.
@@ -113,9 +118,9 @@ func (s Sketch) ForEach(f func(value float64, count int64) bool) {
 	if s.dd == nil {
 		return
 	}
-	// The library visits zero, negatives, then positives; there are no
-	// negatives, and it visits positives in no promised order only across
-	// stores, so ascending order holds.
+	// The library promises no order over all its stores; the one that holds
+	// the positive values is visited in ascending order, after zero, and there
+	// are no negatives.
 	s.dd.ForEach(func(value, count float64) bool { return !f(value, int64(count+0.5)) })
 }
 
@@ -128,20 +133,4 @@ func (s Sketch) Encode() []byte {
 	var b []byte
 	s.dd.Encode(&b, false)
 	return b
-}
-
-// DecodeSketch reads what Encode wrote. It fails on truncated or foreign bytes and
-// on a sketch made with another mapping, which could not be merged.
-func DecodeSketch(b []byte) (s Sketch, err error) {
-	if len(b) == 0 {
-		return Sketch{}, nil
-	}
-	dd, err := ddsketch.DecodeDDSketch(b, store.BufferedPaginatedStoreConstructor, nil)
-	if err != nil {
-		return Sketch{}, fmt.Errorf("decode sketch of %d bytes: %w", len(b), err)
-	}
-	if !dd.IndexMapping.Equals(indexMapping) {
-		return Sketch{}, fmt.Errorf("decode sketch: mapping with relative error %g, want %g", dd.RelativeAccuracy(), RelativeError)
-	}
-	return Sketch{dd: dd}, nil
 }
