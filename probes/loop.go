@@ -1,0 +1,211 @@
+package probes
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"perigee"
+)
+
+const (
+	// collectEvery is how often results are collected and how far looks at the
+	// clocks are apart at most.
+	collectEvery = 250 * time.Millisecond
+
+	// drainEvery is how often the end looks whether all is decided.
+	drainEvery = 20 * time.Millisecond
+
+	// drainQuiet is how long after the last outcome the end still waits for
+	// duplicates.
+	drainQuiet = time.Second
+)
+
+// measure plans and sends probes until ctx ends.
+func (r *Runner) measure(ctx context.Context) {
+	now := r.clock()
+	r.before, r.wanted, r.sending = now, now.Mono, true
+	r.collect = now.Mono + collectEvery
+	r.grid.begin(now)
+	for _, g := range r.groups {
+		g.next = g.schedule.Next(now.Mono)
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		r.look()
+		for _, g := range r.groups {
+			r.sendDue(g)
+		}
+		if r.before.Mono >= r.collect {
+			r.collectResults()
+		}
+		r.wanted = r.collect
+		for _, g := range r.groups {
+			r.wanted = min(r.wanted, g.next)
+		}
+		timer.Reset(r.wanted - r.clock().Mono)
+	}
+}
+
+// look reads the clocks and deals with what happened to them, and to us, since the look
+// before.
+func (r *Runner) look() {
+	now := r.clock()
+	c := compare(r.before, now, r.wanted, r.options.Interval)
+	then := r.before // as the clocks would stand had nothing happened
+	if c.stopped != "" {
+		then = ahead(r.before, c.cut)
+		r.stopped(c, then, now)
+	} else {
+		then = ahead(r.before, now.Mono)
+	}
+	if c.step != 0 {
+		r.stepped(c.step, now)
+	}
+	if r.sending {
+		switch {
+		case c.stopped != "":
+			r.restart(then, now, breakGap)
+			for _, g := range r.groups {
+				g.next = g.schedule.Next(now.Mono) // what was due meanwhile is not planned
+			}
+		case c.step != 0:
+			r.restart(then, now, breakStep)
+		default:
+			r.grid.advance(now)
+		}
+	}
+	r.before = now
+}
+
+// ahead returns the reading that clocks which only run on from from show at mono.
+func ahead(from perigee.Reading, mono time.Duration) perigee.Reading {
+	return perigee.Reading{Wall: from.Wall.Add(mono - from.Mono), Mono: mono, Suspended: from.Suspended}
+}
+
+// restart cuts the current window where the clocks showed then and begins another now.
+func (r *Runner) restart(then, now perigee.Reading, cause breakCause) {
+	r.grid.advance(then)
+	r.grid.cut(then.Mono, cause)
+	r.grid.begin(now)
+}
+
+// stopped records that the monitor was not measuring from then to now.
+func (r *Runner) stopped(c change, then, now perigee.Reading) {
+	cause, detail := "the monitor was stalled", fmt.Sprintf("the monitor did not run for %v", round(now.Mono-then.Mono))
+	if c.stopped == perigee.GapSuspended {
+		cause, detail = "the machine was suspended", fmt.Sprintf("the machine was suspended for %v", round(c.asleep))
+	}
+	for _, l := range r.lines {
+		l.interrupt(r.before.Mono, cause)
+	}
+	r.pending.Gaps = append(r.pending.Gaps, perigee.Gap{
+		Site: r.options.Site, Start: then.Wall, End: then.Wall.Add(now.Mono - then.Mono + c.asleep),
+		Reason: c.stopped, Detail: detail,
+	})
+}
+
+// stepped records that the wall clock was set by step and shows now.
+func (r *Runner) stepped(step time.Duration, now perigee.Reading) {
+	kind, start := perigee.EventClockForward, now.Wall.Add(-step)
+	detail := fmt.Sprintf("the wall clock was set forward by %v", round(step))
+	if step < 0 {
+		kind, start = perigee.EventClockBack, now.Wall
+		detail = fmt.Sprintf("the wall clock was set back by %v", round(-step))
+		r.grid.epoch++
+	}
+	r.pending.Gaps = append(r.pending.Gaps, perigee.Gap{
+		Site: r.options.Site, Start: start, End: now.Wall, Reason: perigee.GapClockStep, Detail: detail,
+	})
+	r.pending.Events = append(r.pending.Events, perigee.Event{
+		Site: r.options.Site, Time: now.Wall, Kind: kind, Detail: detail,
+	})
+}
+
+func round(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
+
+// sendDue plans the probes of a group that are due by the last look. One that is late
+// by an interval or more is skipped: another is due by then.
+func (r *Runner) sendDue(g *group) {
+	now := r.before.Mono
+	for ; g.next <= now; g.next = g.schedule.Next(g.next) {
+		if now-g.next >= r.options.Interval {
+			s := r.grid.at(g.next)
+			for _, l := range g.lines {
+				l.skip(l.plan(s, g.next), "the monitor was late")
+			}
+			continue
+		}
+		for i, l := range g.lines {
+			g.seqs[i] = l.plan(r.grid.cur, now)
+		}
+		for i, l := range g.lines { // back to back: nothing else happens between
+			l.send(g.seqs[i])
+		}
+	}
+}
+
+// collectResults hands what can be recorded by now to the recorder.
+func (r *Runner) collectResults() {
+	r.collect = r.before.Mono + collectEvery
+	b := r.pending
+	r.pending = perigee.Batch{}
+	for _, l := range r.lines {
+		l.collect(r.before.Mono, &b)
+	}
+	slices.SortStableFunc(b.Samples, func(a, c perigee.Sample) int { return a.Start.Compare(c.Start) })
+	r.recorder.push(b)
+}
+
+// drain waits until every probe has its outcome and duplicates are no longer likely, at
+// most until the late horizon of the last probe has passed for certain.
+func (r *Runner) drain() {
+	r.look()
+	if r.grid.cur != nil {
+		r.grid.cut(r.before.Mono, breakGap)
+	}
+	r.sending = false
+	deadline := r.before.Mono + r.horizon + decisionGrace
+	ticker := time.NewTicker(drainEvery)
+	defer ticker.Stop()
+	for r.before.Mono < deadline && !r.quiet() {
+		r.wanted = r.before.Mono + drainEvery
+		<-ticker.C
+		r.look()
+		if r.before.Mono >= r.collect {
+			r.collectResults()
+		}
+	}
+}
+
+// quiet reports whether all probes are decided and the last was some time ago.
+func (r *Runner) quiet() bool {
+	last := time.Duration(math.MinInt64)
+	for _, l := range r.lines {
+		n, decided := l.undecided()
+		if n > 0 {
+			return false
+		}
+		last = max(last, decided)
+	}
+	return r.before.Mono >= last+drainQuiet
+}
+
+// flush hands all that is left to the recorder. The probers have ended.
+func (r *Runner) flush() {
+	b := r.pending
+	r.pending = perigee.Batch{}
+	for _, l := range r.lines {
+		l.flush(&b)
+	}
+	slices.SortStableFunc(b.Samples, func(a, c perigee.Sample) int { return a.Start.Compare(c.Start) })
+	r.recorder.push(b)
+}

@@ -1,0 +1,235 @@
+package probes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"perigee"
+)
+
+// The defaults of Options.
+const (
+	DefaultInterval    = 200 * time.Millisecond
+	DefaultWindow      = 10 * time.Second
+	DefaultOutageAfter = time.Second
+)
+
+// Stream is one stream to be measured.
+type Stream struct {
+	Key         perigee.Stream
+	Prober      perigee.Prober
+	LossTimeout time.Duration // > 0; see perigee.LossTimeoutFor
+}
+
+// Options says what to measure and how.
+type Options struct {
+	Site    string   // of gaps and events that concern all links
+	Streams []Stream // with different keys
+
+	Interval    time.Duration // mean time between probes of a stream; DefaultInterval if 0
+	Spacing     Spacing       // SpacingPeriodic if empty
+	Window      time.Duration // whole milliseconds; DefaultWindow if 0
+	OutageAfter time.Duration // DefaultOutageAfter if 0
+
+	Clock perigee.Clock // required
+	Rand  *rand.Rand    // schedules and pauses are drawn from it, by New alone; seeded at random if nil
+
+	// Epoch is how often the wall clock was set back in earlier runs, as the
+	// store knows; see perigee.Sample.Start.
+	Epoch int64
+
+	// Record stores a batch; required. It is called from one goroutine, in
+	// order, and again with the same batch until it returns nil or an error
+	// with CodeInvalid. It should return soon after its context has ended.
+	Record func(context.Context, perigee.Batch) error
+
+	// OnSingleton, if set, is told every outcome as soon as it is known. It is
+	// called from several goroutines, some of which measure: it must not block.
+	// At is on the monotonic clock of Clock. An outcome may still become
+	// Skipped in the sample if the monitor turns out to have been stalled.
+	OnSingleton func(perigee.Stream, perigee.Singleton)
+}
+
+// Runner measures streams. Make one with New, run it once.
+type Runner struct {
+	options  Options
+	clock    perigee.Clock
+	lines    []*line  // as in Options.Streams
+	groups   []*group // lines that send at the same instants
+	grid     grid
+	recorder *recorder
+	horizon  time.Duration // the longest late horizon
+	started  atomic.Bool
+
+	// What follows belongs to the goroutine of Run.
+	before  perigee.Reading // the last look at the clocks
+	wanted  time.Duration   // when the loop meant to look again
+	sending bool            // whether probes are planned
+	collect time.Duration   // when results are next collected
+	pending perigee.Batch   // gaps and events for the next batch
+}
+
+// group is the lines that probe the same target over different links. They send at the
+// same instants, so that what the target does cancels out in a comparison.
+type group struct {
+	lines    []*line
+	seqs     []perigee.Seq // of the instant being sent, per line
+	schedule Schedule
+	next     time.Duration
+}
+
+// groupKey tells groups apart.
+type groupKey struct {
+	target perigee.TargetID
+	method perigee.Method
+	family perigee.Family
+}
+
+// New checks o and returns a runner. Errors have CodeInvalid.
+func New(o Options) (*Runner, error) {
+	if o.Interval == 0 {
+		o.Interval = DefaultInterval
+	}
+	if o.Window == 0 {
+		o.Window = DefaultWindow
+	}
+	if o.OutageAfter == 0 {
+		o.OutageAfter = DefaultOutageAfter
+	}
+	if o.Spacing == "" {
+		o.Spacing = SpacingPeriodic
+	}
+	if o.Rand == nil {
+		o.Rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
+	}
+	if err := check(o); err != nil {
+		return nil, &perigee.Error{Code: perigee.CodeInvalid, Message: "probes: " + err.Error()}
+	}
+	r := &Runner{
+		options: o, clock: o.Clock,
+		grid:     grid{window: o.Window, epoch: o.Epoch},
+		recorder: newRecorder(o, fork(o.Rand)),
+	}
+	groups := map[groupKey]*group{}
+	for _, s := range o.Streams {
+		config := streamConfig{key: s.Key, interval: o.Interval, lossTimeout: s.LossTimeout}
+		l := &line{
+			streamConfig: config, prober: s.Prober, clock: o.Clock, rng: fork(o.Rand), onSingleton: o.OnSingleton,
+			tracker: tracker{stream: s.Key, after: o.OutageAfter},
+			builder: newBuilder(config),
+			status:  Status{Stream: s.Key},
+		}
+		r.lines = append(r.lines, l)
+		r.horizon = max(r.horizon, config.horizon())
+		key := groupKey{s.Key.Target, s.Key.Method, s.Key.Family}
+		g := groups[key]
+		if g == nil {
+			g = &group{schedule: newSchedule(o.Spacing, o.Interval, fork(o.Rand))}
+			groups[key] = g
+			r.groups = append(r.groups, g)
+		}
+		g.lines = append(g.lines, l)
+		g.seqs = append(g.seqs, 0)
+	}
+	return r, nil
+}
+
+func check(o Options) error {
+	seen := map[perigee.Stream]bool{}
+	for _, s := range o.Streams {
+		switch {
+		case s.Prober == nil:
+			return fmt.Errorf("stream %v has no prober", s.Key)
+		case s.LossTimeout <= 0:
+			return fmt.Errorf("stream %v has a loss timeout of %v, want more than 0", s.Key, s.LossTimeout)
+		case seen[s.Key]:
+			return fmt.Errorf("stream %v is there twice", s.Key)
+		}
+		seen[s.Key] = true
+	}
+	switch {
+	case len(o.Streams) == 0:
+		return errors.New("no streams")
+	case o.Clock == nil || o.Record == nil:
+		return errors.New("clock and record are required")
+	case o.Interval < time.Millisecond:
+		return fmt.Errorf("interval %v, want at least 1ms", o.Interval)
+	case o.Window < time.Millisecond || o.Window%time.Millisecond != 0:
+		return fmt.Errorf("window %v, want whole milliseconds", o.Window)
+	case o.OutageAfter < 0:
+		return fmt.Errorf("outages after %v, want more than 0", o.OutageAfter)
+	case o.Spacing != SpacingPeriodic && o.Spacing != SpacingPoisson:
+		return fmt.Errorf("spacing %q, want %q or %q", o.Spacing, SpacingPeriodic, SpacingPoisson)
+	}
+	return nil
+}
+
+func newSchedule(s Spacing, interval time.Duration, rng *rand.Rand) Schedule {
+	if s == SpacingPoisson {
+		return NewPoisson(interval, rng)
+	}
+	return NewPeriodic(interval, rng)
+}
+
+// fork returns a source of its own for someone who runs in another goroutine.
+func fork(rng *rand.Rand) *rand.Rand { return rand.New(rand.NewPCG(rng.Uint64(), rng.Uint64())) }
+
+// stopTimeout is how long the end of Run waits for probers that were told to end, and
+// recordTimeout how long for the store to take what is left.
+const (
+	stopTimeout   = 5 * time.Second
+	recordTimeout = 10 * time.Second
+)
+
+// Run measures until ctx ends. Then it sends no more, waits until every probe has its
+// outcome, at most the late horizon and a second, ends the probers, and records what is
+// left within ten seconds. Its error says what could not be recorded or did not end; it
+// is nil after a proper end. A runner runs once.
+func (r *Runner) Run(ctx context.Context) error {
+	if r.started.Swap(true) {
+		return &perigee.Error{Code: perigee.CodeInvalid, Message: "probes: a runner runs once"}
+	}
+	detached := context.WithoutCancel(ctx)
+	proberCtx, endProbers := context.WithCancel(detached)
+	defer endProbers()
+	storeCtx, endStore := context.WithCancel(detached)
+	defer endStore()
+
+	recorded := make(chan error, 1)
+	go func() { recorded <- r.recorder.run(storeCtx) }()
+	var supervisors sync.WaitGroup
+	for _, l := range r.lines {
+		supervisors.Go(func() { l.supervise(proberCtx) })
+	}
+
+	r.measure(ctx)
+	r.drain()
+	endProbers()
+	err := wait(&supervisors)
+	r.flush()
+
+	r.recorder.close()
+	giveUp := time.AfterFunc(recordTimeout, endStore)
+	defer giveUp.Stop()
+	return errors.Join(err, <-recorded)
+}
+
+// wait waits for the supervisors, but not for ever: a prober that does not end when it
+// is told to must not keep results from the store.
+func wait(supervisors *sync.WaitGroup) error {
+	done := make(chan struct{})
+	go func() { supervisors.Wait(); close(done) }()
+	timer := time.NewTimer(stopTimeout)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return nil
+	case <-timer.C:
+		return &perigee.Error{Code: perigee.CodeInternal, Message: fmt.Sprintf("probes: a prober did not end within %v", stopTimeout)}
+	}
+}
