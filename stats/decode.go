@@ -16,7 +16,7 @@ var (
 	flagSingles              = encoding.NewFlag(encoding.FlagTypePositiveStore, encoding.BinEncodingIndexDeltas)
 	flagContiguous           = encoding.NewFlag(encoding.FlagTypePositiveStore, encoding.BinEncodingContiguousCounts)
 	flagPairs                = encoding.NewFlag(encoding.FlagTypePositiveStore, encoding.BinEncodingIndexDeltasAndCounts)
-	errSketchMapping         = errors.New("values before the index mapping")
+	errSketchMapping         = errors.New("no index mapping")
 	errSketchCount           = errors.New("a count that is not a whole number from 0 to 2^53")
 	errSketchBins            = errors.New("more bins than bytes")
 	errSketchIndex           = errors.New("a bin outside the range of numbers")
@@ -36,8 +36,12 @@ func DecodeSketch(b []byte) (Sketch, error) {
 	if len(b) == 0 {
 		return Sketch{}, nil
 	}
-	d := sketchDecoder{rest: b}
-	if err := d.decode(); err != nil {
+	d := sketchDecoder{rest: b, sketch: Sketch{dd: newDDSketch()}}
+	err := d.decode()
+	if err == nil && !d.mapped {
+		err = errSketchMapping
+	}
+	if err != nil {
 		return Sketch{}, fmt.Errorf("decode sketch of %d bytes, at %d: %w", len(b), len(b)-len(d.rest), err)
 	}
 	return d.sketch, nil
@@ -45,8 +49,9 @@ func DecodeSketch(b []byte) (Sketch, error) {
 
 type sketchDecoder struct {
 	rest   []byte
-	sketch Sketch // dd is nil until the mapping was seen
-	total  float64
+	sketch Sketch
+	mapped bool    // whether the mapping was seen
+	total  float64 // of the counts so far
 }
 
 func (d *sketchDecoder) decode() error {
@@ -54,9 +59,6 @@ func (d *sketchDecoder) decode() error {
 		flag, err := encoding.DecodeFlag(&d.rest)
 		if err != nil {
 			return err
-		}
-		if flag != flagMapping && d.sketch.dd == nil {
-			return errSketchMapping
 		}
 		switch flag {
 		case flagMapping:
@@ -87,9 +89,7 @@ func (d *sketchDecoder) mapping(flag encoding.Flag) error {
 	if !indexMapping.Equals(m) {
 		return fmt.Errorf("mapping with relative error %g, want %g", m.RelativeAccuracy(), RelativeError)
 	}
-	if d.sketch.dd == nil {
-		d.sketch.dd = newDDSketch()
-	}
+	d.mapped = true
 	return nil
 }
 
