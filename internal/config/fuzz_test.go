@@ -1,0 +1,75 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"perigee"
+)
+
+// FuzzParse: no input makes Parse panic or hang; an error has a code, and every problem
+// a line of the file and a message; a configuration that is accepted can be measured
+// with, and its hash does not change from reading to reading.
+func FuzzParse(f *testing.F) {
+	files, err := filepath.Glob("testdata/*.yml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range append(files, "../../deploy/perigee.yaml") {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Add([]byte(minimal))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := Parse("perigee.yaml", data)
+		if err == nil {
+			checkUsable(t, c)
+			again, err := Parse("perigee.yaml", data)
+			if err != nil || !reflect.DeepEqual(c, again) || c.Hash() != again.Hash() {
+				t.Errorf("a second reading gives %+v, %v, want %+v", again, err, c)
+			}
+			return
+		}
+		e, ok := errors.AsType[*Error](err)
+		if !ok || perigee.CodeOf(err) != perigee.CodeInvalid || len(e.Problems) == 0 {
+			t.Fatalf("error %T %v, want an *Error with problems", err, err)
+		}
+		lines := strings.Count(string(data), "\n") + strings.Count(string(data), "\r") + 1
+		for _, p := range e.Problems {
+			if p.Line < 1 || p.Line > lines || p.Column < 1 || p.Message == "" {
+				t.Errorf("%+v: not in the file, which has %d lines", p, lines)
+			}
+		}
+	})
+}
+
+// checkUsable fails if c breaks a promise of Config.
+func checkUsable(t *testing.T, c Config) {
+	t.Helper()
+	icmp := c.Probes.ICMP
+	bound := 0
+	for _, l := range c.Links {
+		if l.Bound() {
+			bound++
+		}
+		if l.ID == "" || !l.Orbit.Valid() || l.SatelliteKnown && l.Orbit != perigee.OrbitGEO {
+			t.Errorf("link %+v", l)
+		}
+	}
+	for _, target := range c.Targets {
+		if target.ID == "" || target.Address == "" {
+			t.Errorf("target %+v", target)
+		}
+	}
+	if bound == 0 || len(icmp.Targets) == 0 || icmp.Interval < minInterval || icmp.Window <= icmp.Interval || icmp.OutageAfter < icmp.Interval ||
+		c.Site.Name == "" || c.Storage.Path == "" || c.API.Listen == "" {
+		t.Errorf("unusable: %+v", c)
+	}
+}

@@ -1,0 +1,277 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxQuoted bounds how much of a value is repeated in an error, in characters.
+const maxQuoted = 64
+
+// quote makes what the user wrote safe and short enough to print.
+func quote(s string) string {
+	if utf8.RuneCountInString(s) > maxQuoted {
+		s = string([]rune(s)[:maxQuoted]) + "…"
+	}
+	return strconv.Quote(s)
+}
+
+// wrong reports what is wrong with the value v, which is repeated.
+func (r *reader) wrong(v value, format string, args ...any) {
+	r.problem(v.at, v.path, quote(v.text)+" "+fmt.Sprintf(format, args...))
+}
+
+// text returns the text of v. It reports false if v is not in the file, or, after
+// reporting it, if v is not text.
+func (r *reader) text(v value) (string, bool) {
+	switch v.kind {
+	case absent:
+		return "", false
+	case textual:
+		if v.text == "" {
+			r.problem(v.at, v.path, "is empty; give it a value or remove the key")
+			return "", false
+		}
+		return v.text, true
+	case numeric:
+		r.problem(v.at, v.path, fmt.Sprintf("is the number %s where text is needed; put it in quotes", v.text))
+	default:
+		r.problem(v.at, v.path, fmt.Sprintf("is the truth value %s where text is needed; put it in quotes", v.text))
+	}
+	return "", false
+}
+
+// word is text for values that may look like a number or truth value to YAML: it
+// returns what the user wrote.
+func (r *reader) word(v value) (string, bool) {
+	if v.given() {
+		v.kind = textual
+	}
+	return r.text(v)
+}
+
+// maxName is how long the names of sites, links and targets may be, in characters.
+const maxName = 64
+
+// name returns v as the name of a site, link or target: printable text of any script.
+// Commas and slashes are refused because the API lists names with commas and has them
+// in paths.
+func (r *reader) name(v value) (string, bool) {
+	s, ok := r.text(v)
+	if !ok {
+		return "", false
+	}
+	if n := utf8.RuneCountInString(s); n > maxName {
+		r.wrong(v, "has %d characters; a name has at most %d", n, maxName)
+		return "", false
+	}
+	if strings.TrimFunc(s, func(c rune) bool { return unicode.IsSpace(c) || joiner(c) }) != s {
+		r.wrong(v, "begins or ends with a space; remove it")
+		return "", false
+	}
+	if s == "." || s == ".." {
+		r.wrong(v, "cannot be a name, because names are parts of web addresses; use letters or digits")
+		return "", false
+	}
+	for _, c := range s {
+		switch {
+		case c == ',' || c == '/':
+			r.wrong(v, "holds a %q, which separates names in web addresses; use another character", c)
+			return "", false
+		case !unicode.IsPrint(c) && !joiner(c):
+			r.wrong(v, "holds the unprintable character %U; remove it", c)
+			return "", false
+		}
+	}
+	return s, true
+}
+
+// joiner reports whether c is one of the invisible characters that words of some
+// scripts need (ZWNJ in Persian, ZWJ in Sinhala).
+func joiner(c rune) bool { return c == '\u200c' || c == '\u200d' }
+
+// number returns v as a number between low and high.
+func (r *reader) number(v value, low, high float64, meaning string) (float64, bool) {
+	if !v.given() {
+		return 0, false
+	}
+	n, err := strconv.ParseFloat(v.text, 64)
+	if v.kind == boolean || err != nil || math.IsNaN(n) {
+		r.wrong(v, "is not a number; write %s, such as %v", meaning, example(low, high))
+		return 0, false
+	}
+	if n < low || n > high {
+		r.problem(v.at, v.path, fmt.Sprintf("%s is out of range; write %s from %v to %v", v.text, meaning, low, high))
+		return 0, false
+	}
+	return n, true
+}
+
+// example is a number between low and high that shows that fractions are allowed.
+func example(low, high float64) float64 { return math.Round((low+(high-low)*0.6)*10)/10 + 0.5 }
+
+// integer returns v as a whole number between low and high.
+func (r *reader) integer(v value, low, high int64, meaning string) (int64, bool) {
+	if !v.given() {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(v.text, 10, 64)
+	if v.kind == boolean || err != nil {
+		r.wrong(v, "is not a whole number; write %s, from %d to %d", meaning, low, high)
+		return 0, false
+	}
+	if n < low || n > high {
+		r.problem(v.at, v.path, fmt.Sprintf("%d is out of range; write %s, from %d to %d", n, meaning, low, high))
+		return 0, false
+	}
+	return n, true
+}
+
+// oneOf returns v if it is one of the choices; noun names what they are.
+func (r *reader) oneOf(v value, noun string, choices []string) (string, bool) {
+	if !v.given() {
+		return "", false
+	}
+	for _, choice := range choices {
+		if v.kind == textual && v.text == choice {
+			return choice, true
+		}
+	}
+	if better := nearest(v.text, choices); better != "" {
+		r.wrong(v, "is not %s; did you mean %s?", noun, better)
+	} else {
+		r.wrong(v, "is not %s; use one of %s", noun, strings.Join(choices, ", "))
+	}
+	return "", false
+}
+
+// duration returns v as a time between low and high. also is a word that may stand
+// instead of a time, or empty.
+func (r *reader) duration(v value, low, high time.Duration, also string) (time.Duration, bool) {
+	if !v.given() {
+		return 0, false
+	}
+	or := ""
+	if also != "" {
+		or = ", or " + also
+	}
+	if v.kind == numeric {
+		r.problem(v.at, v.path, fmt.Sprintf("%s has no unit; write a time such as %s%s", v.text, sample(low, high), or))
+		return 0, false
+	}
+	d, ok := parseDuration(v.text)
+	switch {
+	case v.kind == boolean || !ok:
+		r.wrong(v, "is not a time; write a number with a unit (ms, s, m, h or d), such as %s%s", sample(low, high), or)
+	case d < 0:
+		r.wrong(v, "is negative; write a time from %s to %s%s", span(low), span(high), or)
+	case d < low:
+		r.wrong(v, "is too short; the least is %s", span(low))
+	case d > high:
+		r.wrong(v, "is too long; the most is %s%s", span(high), or)
+	default:
+		return d, true
+	}
+	return 0, false
+}
+
+// sample is a plausible time between low and high, for remedies.
+func sample(low, high time.Duration) string {
+	for _, d := range []time.Duration{200 * time.Millisecond, 10 * time.Second, time.Hour, 14 * day} {
+		if low <= d && d <= high {
+			return span(d)
+		}
+	}
+	return span(low)
+}
+
+// parseDuration reads the syntax of time.ParseDuration with d for days of 24 hours
+// before it: 14d, 1d12h, 200ms.
+func parseDuration(s string) (time.Duration, bool) {
+	days, rest, ok := strings.Cut(s, "d")
+	if !ok {
+		d, err := time.ParseDuration(s)
+		return d, err == nil
+	}
+	n, err := strconv.ParseFloat(days, 64)
+	if err != nil || strings.ContainsAny(days, "eExXpPnN_") || math.Abs(n) > 100*365 {
+		return 0, false
+	}
+	d := time.Duration(n * float64(day))
+	if rest == "" {
+		return d, true
+	}
+	more, err := time.ParseDuration(rest)
+	if err != nil || strings.ContainsAny(rest[:1], "+-") || more > 365*day {
+		return 0, false
+	}
+	if n < 0 {
+		more = -more
+	}
+	return d + more, true
+}
+
+// span writes d as a user would: days if it is whole days, no zero parts.
+func span(d time.Duration) string {
+	if d >= day && d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// retention writes how long something is kept.
+func retention(d time.Duration) string {
+	if d == Forever {
+		return "forever"
+	}
+	return span(d)
+}
+
+// sizes are the units of amounts of data.
+var sizes = map[string]float64{
+	"B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
+	"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
+}
+
+// bytes returns v as an amount of data.
+func (r *reader) bytes(v value) (int64, bool) {
+	if !v.given() {
+		return 0, false
+	}
+	if v.kind == numeric {
+		r.problem(v.at, v.path, v.text+" has no unit; write an amount such as 200GB or 500MiB")
+		return 0, false
+	}
+	digits := strings.TrimRight(v.text, "kKMGTiB")
+	unit, known := sizes[v.text[len(digits):]]
+	digits = strings.TrimSuffix(digits, " ")
+	n, err := strconv.ParseFloat(digits, 64)
+	if v.kind == boolean || !known || err != nil || strings.ContainsAny(digits, "eExXpPnN_+") {
+		r.wrong(v, "is not an amount of data; write a number with a unit (MB, GB, TB, MiB, GiB or TiB), such as 200GB")
+		return 0, false
+	}
+	if n*unit < 1e6 || n*unit > 1e15 {
+		r.wrong(v, "is out of range; write an amount from 1MB to 1000TB")
+		return 0, false
+	}
+	return int64(n * unit), true
+}
+
+// required reports v, whose path is given, if it is missing from the section s.
+func (r *reader) required(s section, v value, path, remedy string) {
+	if !v.given() && !r.meant[path] && !r.reported(path) {
+		r.problem(s.at, path, "is missing; "+remedy)
+	}
+}

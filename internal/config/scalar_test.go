@@ -1,0 +1,81 @@
+package config
+
+import (
+	"testing"
+	"time"
+)
+
+func TestParseDuration(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"200ms": 200 * time.Millisecond, "1.5s": 1500 * time.Millisecond, "1h30m": 90 * time.Minute,
+		"14d": 14 * 24 * time.Hour, "0.5d": 12 * time.Hour, "1d12h": 36 * time.Hour, "-1d": -24 * time.Hour, "-1d1h": -25 * time.Hour, "0": 0,
+	} {
+		if got, ok := parseDuration(text); !ok || got != want {
+			t.Errorf("parseDuration(%q) = %v, %v, want %v", text, got, ok, want)
+		}
+	}
+	for _, text := range []string{"", "d", "5", "5 s", "1e3d", "infd", "nand", "0x1d", "1d-1h", "1d+1h", "12h1d", "1d1d", "99999999d", "1d9999999h", "5days", "1_0d"} {
+		if got, ok := parseDuration(text); ok {
+			t.Errorf("parseDuration(%q) = %v, want an error", text, got)
+		}
+	}
+}
+
+func TestSpanReadsBack(t *testing.T) {
+	for text, d := range map[string]time.Duration{
+		"200ms": 200 * time.Millisecond, "10s": 10 * time.Second, "1m": time.Minute, "10m": 10 * time.Minute, "1m30s": 90 * time.Second,
+		"1h": time.Hour, "20h": 20 * time.Hour, "1h0m10s": time.Hour + 10*time.Second, "1d": day, "400d": 400 * day, "36h": 36 * time.Hour, "0s": 0,
+	} {
+		if got := span(d); got != text {
+			t.Errorf("span(%v) = %q, want %q", d, got, text)
+		}
+		if got, ok := parseDuration(span(d)); !ok || got != d {
+			t.Errorf("parseDuration(span(%v)) = %v, %v", d, got, ok)
+		}
+	}
+}
+
+func TestBytes(t *testing.T) {
+	for text, want := range map[string]int64{
+		"200GB": 200e9, "30 GiB": 30 << 30, "1.5TB": 1.5e12, "500MiB": 500 << 20, "1000000B": 1e6, "2000kB": 2e6,
+	} {
+		r := &reader{}
+		if got, ok := r.bytes(value{kind: textual, text: text}); !ok || got != want {
+			t.Errorf("bytes(%q) = %v, %v, want %v", text, got, ok, want)
+		}
+	}
+	for _, text := range []string{"", "GB", "200", "200G", "200gb", "infGB", "NaNGB", "1e3GB", "-1GB", "1  GB", "2000TB", "1B"} {
+		r := &reader{}
+		if got, ok := r.bytes(value{kind: textual, text: text}); ok || len(r.problems) != 1 {
+			t.Errorf("bytes(%q) = %v, %v with %d problems, want one problem", text, got, ok, len(r.problems))
+		}
+	}
+}
+
+func TestNearest(t *testing.T) {
+	words := []string{"interval", "window", "loss_timeout", "org", "name"}
+	for text, want := range map[string]string{
+		"intervall": "interval", "Interval": "interval", "windwo": "window", "loss-timeout": "loss_timeout", "losstimeout": "loss_timeout",
+		"nmae": "name", "ogr": "", "x": "", "": "", "frequency": "",
+	} {
+		if got := nearest(text, words); got != want {
+			t.Errorf("nearest(%q) = %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestDistance(t *testing.T) {
+	for _, test := range []struct {
+		a, b string
+		want int
+	}{
+		{"", "", 0}, {"abc", "", 3}, {"kitten", "sitting", 3}, {"ab", "ba", 1}, {"京都", "東京", 2},
+	} {
+		if got := distance(test.a, test.b); got != test.want {
+			t.Errorf("distance(%q, %q) = %d, want %d", test.a, test.b, got, test.want)
+		}
+		if got := distance(test.b, test.a); got != test.want {
+			t.Errorf("distance(%q, %q) = %d, want %d", test.b, test.a, got, test.want)
+		}
+	}
+}

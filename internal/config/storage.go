@@ -1,0 +1,136 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Bounds of retention. A day's rollup is made once the day has ended, so windows are
+// kept until then.
+const (
+	minKeepSingletons = time.Hour
+	minKeepWindows    = 2 * day
+	maxKeep           = 100 * 365 * day
+)
+
+// StoragePath returns the directory that results are kept in unless the configuration
+// says otherwise: DefaultStoragePath for root, $XDG_STATE_HOME/perigee or
+// ~/.local/state/perigee for others.
+func StoragePath() string {
+	if os.Geteuid() == 0 {
+		return DefaultStoragePath
+	}
+	return userStoragePath()
+}
+
+// userStoragePath is StoragePath for everybody but root; DefaultStoragePath for a user
+// without a home.
+func userStoragePath() string {
+	state := os.Getenv("XDG_STATE_HOME")
+	if !filepath.IsAbs(state) {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return DefaultStoragePath
+		}
+		state = filepath.Join(home, ".local", "state")
+	}
+	return filepath.Join(state, "perigee")
+}
+
+// storage reads where results are kept.
+func (r *reader) storage(raw rawStorage) Storage {
+	s := Storage{Path: StoragePath()}
+	if path, ok := r.word(raw.Path); ok {
+		switch {
+		case strings.HasPrefix(path, "~"):
+			r.wrong(raw.Path, "begins with ~, which only a shell understands; write the whole path")
+		case strings.Contains(path, "$"):
+			r.wrong(raw.Path, "holds a $; variables are not replaced here, so write the path out")
+		case filepath.IsAbs(path):
+			s.Path = filepath.Clean(path)
+		default:
+			s.Path = filepath.Join(filepath.Dir(r.file), path)
+		}
+	}
+	s.Keep.Singletons = r.keep(raw.Keep.Singletons, DefaultKeepSingletons, minKeepSingletons)
+	s.Keep.Windows = r.keep(raw.Keep.Windows, DefaultKeepWindows, minKeepWindows)
+	s.Keep.Rollups = r.keep(raw.Keep.Rollups, DefaultKeepRollups, minKeepWindows)
+	singletons := kept{"singletons", raw.Keep.Singletons, s.Keep.Singletons}
+	windows := kept{"windows", raw.Keep.Windows, s.Keep.Windows}
+	rollups := kept{"rollups", raw.Keep.Rollups, s.Keep.Rollups}
+	r.ordered(singletons, windows, "singletons are stored in windows and go with them")
+	r.ordered(windows, rollups, "rollups are what remains when windows are gone")
+	r.influxdb(raw.InfluxDB)
+	return s
+}
+
+// keep reads how long something is kept.
+func (r *reader) keep(v value, otherwise, low time.Duration) time.Duration {
+	if v.kind == textual && v.text == "forever" {
+		return Forever
+	}
+	if d, ok := r.duration(v, low, maxKeep, "forever"); ok {
+		return d
+	}
+	return otherwise
+}
+
+// A kept is how long one kind of result is kept.
+type kept struct {
+	noun string
+	at   value
+	time time.Duration
+}
+
+// ordered reports if the finer results would be kept longer than the coarser ones that
+// they need.
+func (r *reader) ordered(fine, coarse kept, because string) {
+	if coarse.time == Forever || fine.time != Forever && fine.time <= coarse.time ||
+		r.reported(fine.at.path) || r.reported(coarse.at.path) {
+		return
+	}
+	v := coarse.at
+	if !v.given() {
+		v = fine.at
+	}
+	r.problem(v.at, v.path, fmt.Sprintf("%s would be kept longer (%s) than %s (%s), but %s; keep %s at least as long",
+		fine.noun, retention(fine.time), coarse.noun, retention(coarse.time), because, coarse.noun))
+}
+
+// influxdb checks where results will be forwarded to.
+func (r *reader) influxdb(raw rawInfluxDB) {
+	if !raw.given {
+		return
+	}
+	r.required(raw.section, raw.URL, raw.path+".url", "write the server's address such as http://127.0.0.1:8086")
+	r.required(raw.section, raw.Bucket, raw.path+".bucket", "name the bucket that results go to")
+	if s, ok := r.word(raw.URL); ok {
+		u, err := url.Parse(s)
+		switch {
+		case err == nil && u.User != nil || strings.Contains(s, "@"):
+			// Not repeated: it may hold a password.
+			r.problem(raw.URL.at, raw.URL.path, "holds a user or password; put the token into a file and name it as token_file")
+		case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+			r.problem(raw.URL.at, raw.URL.path, "is not the address of a server; write one such as http://127.0.0.1:8086")
+		case u.RawQuery != "" || u.Fragment != "":
+			r.problem(raw.URL.at, raw.URL.path, "has a query; write the server's address alone, such as http://127.0.0.1:8086")
+		case u.Scheme == "http" && !local(u.Hostname()) && raw.TokenFile.given():
+			r.warning(raw.URL.key, raw.URL.path, "would carry the token unencrypted; use https for a server on another machine")
+		}
+	}
+	r.text(raw.Org)
+	r.text(raw.Bucket)
+	r.secretFile(raw.TokenFile)
+	r.unused(raw.key, raw.path)
+}
+
+// local reports whether host is this machine.
+func local(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
+}
