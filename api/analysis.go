@@ -1,0 +1,144 @@
+package api
+
+import (
+	"context"
+
+	"perigee"
+)
+
+type summaryInput struct {
+	Link string `path:"link" doc:"Name of the link, percent-encoded."`
+	Site string `query:"site" doc:"Name of the site; needed only if several have a link of this name."`
+	RangeParams
+	Target string `query:"target" doc:"Name of the target; all if absent."`
+	Family string `query:"family" enum:"ipv4,ipv6" doc:"IP version; both if absent."`
+	Load   string `query:"load" enum:"idle,down,up" doc:"Whether the link carried a transfer of the monitor's own; each if absent."`
+}
+
+type summaryOutput struct {
+	Body SummaryResponse
+}
+
+func (s *server) summary(ctx context.Context, in *summaryInput) (*summaryOutput, error) {
+	from, to, err := in.RangeParams.parse(s.now())
+	if err != nil {
+		return nil, err
+	}
+	record, err := s.findLink(ctx, in.Site, in.Link)
+	if err != nil {
+		return nil, err
+	}
+	q, err := StreamParams{Site: record.Site.Name, Target: in.Target, Family: in.Family, Load: in.Load}.query(from, to, record.Link.ID)
+	if err != nil {
+		return nil, err
+	}
+	summaries, err := perigee.Summarize(ctx, s.store, q)
+	if err != nil {
+		return nil, err
+	}
+	return &summaryOutput{NewSummaryResponse(record, from, to, summaries)}, nil
+}
+
+type compareInput struct {
+	Links  string `query:"links" example:"starlink,geo" doc:"Names of the links, separated by commas; all if absent."`
+	Metric string `query:"metric" enum:"rtt,loss_ratio,jitter,pdv,availability" default:"rtt" doc:"What to compare by."`
+	StreamParams
+	RangeParams
+}
+
+type compareOutput struct {
+	Body CompareResponse
+}
+
+func (s *server) compare(ctx context.Context, in *compareInput) (*compareOutput, error) {
+	metric, err := parseMetric(in.Metric)
+	if err != nil {
+		return nil, err
+	}
+	links, err := parseLinks(in.Links)
+	if err != nil {
+		return nil, err
+	}
+	from, to, err := in.RangeParams.parse(s.now())
+	if err != nil {
+		return nil, err
+	}
+	q, err := in.StreamParams.query(from, to)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkLinks(ctx, in.Site, "links", links); err != nil {
+		return nil, err
+	}
+	comparison, err := perigee.Compare(ctx, s.store, perigee.CompareQuery{
+		Site: in.Site, Links: links, Metric: metric.Name, From: from, To: to,
+		Target: perigee.TargetID(in.Target), Family: q.Family, Load: q.Load,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &compareOutput{NewCompareResponse(comparison)}, nil
+}
+
+type outagesInput struct {
+	Link string `query:"link" doc:"Name of the link; all if absent."`
+	StreamParams
+	RangeParams
+}
+
+type outagesOutput struct {
+	Body []Outage `nullable:"false"`
+}
+
+func (s *server) outages(ctx context.Context, in *outagesInput) (*outagesOutput, error) {
+	from, to, err := in.RangeParams.parse(s.now())
+	if err != nil {
+		return nil, err
+	}
+	q, err := in.StreamParams.query(from, to, linkList(in.Link)...)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkLinks(ctx, in.Site, "link", q.Links); err != nil {
+		return nil, err
+	}
+	outages, err := s.store.Outages(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	out := &outagesOutput{Body: make([]Outage, 0, len(outages))}
+	for _, o := range outages {
+		out.Body = append(out.Body, NewOutage(o))
+	}
+	return out, nil
+}
+
+type gapsInput struct {
+	Site string `query:"site" doc:"Name of the site; all if absent."`
+	Link string `query:"link" doc:"Name of the link; all if absent. Gaps of all links always show."`
+	RangeParams
+}
+
+type gapsOutput struct {
+	Body []Gap `nullable:"false"`
+}
+
+func (s *server) gaps(ctx context.Context, in *gapsInput) (*gapsOutput, error) {
+	from, to, err := in.RangeParams.parse(s.now())
+	if err != nil {
+		return nil, err
+	}
+	links := linkList(in.Link)
+	if err := s.checkLinks(ctx, in.Site, "link", links); err != nil {
+		return nil, err
+	}
+	gaps, err := s.store.Gaps(ctx, perigee.Query{Site: in.Site, Links: links, From: from, To: to})
+	if err != nil {
+		return nil, err
+	}
+	out := &gapsOutput{Body: make([]Gap, 0, len(gaps))}
+	for _, g := range gaps {
+		out.Body = append(out.Body, NewGap(g))
+	}
+	return out, nil
+}

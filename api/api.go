@@ -1,0 +1,195 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"reflect"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"perigee"
+	"perigee/dashboards"
+)
+
+// Options say what New answers from. Store is needed; the rest has defaults.
+type Options struct {
+	Store   perigee.Store
+	Version string           // as perigee version prints it
+	Now     func() time.Time // time.Now if nil
+
+	// Ready returns the checks behind /readyz; nil: always ready.
+	Ready func(context.Context) []Check
+
+	// Export writes the samples that q selects to w in format csv, jsonl or lp.
+	// If nil, /export answers that it is unavailable.
+	Export func(ctx context.Context, w io.Writer, format string, q perigee.Query) error
+
+	// Feed is what this process stores as it measures. If nil, /live answers
+	// that it is unavailable, and /metrics has no streams.
+	Feed *Feed
+
+	// Collectors add to /metrics, e.g. the state of the store.
+	Collectors []prometheus.Collector
+
+	// Hosts are further names, without port, under which the loopback interface
+	// may be asked; localhost and loopback addresses always are.
+	Hosts []string
+
+	// Log is told of failures that clients see as internal or unavailable; nil:
+	// nobody is.
+	Log *slog.Logger
+}
+
+// server is what the handlers share.
+type server struct {
+	store     perigee.Store
+	now       func() time.Time
+	ready     func(context.Context) []Check
+	export    func(ctx context.Context, w io.Writer, format string, q perigee.Query) error
+	feed      *Feed
+	log       *slog.Logger
+	heartbeat time.Duration
+}
+
+// New returns the handler of the whole interface and the page. It panics if
+// o.Collectors clash with each other or with its own.
+func New(o Options) http.Handler { return newServer(o).handler(o) }
+
+func newServer(o Options) *server {
+	s := &server{store: o.Store, now: o.Now, ready: o.Ready, export: o.Export, feed: o.Feed, log: o.Log, heartbeat: heartbeat}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	return s
+}
+
+func (s *server) handler(o Options) http.Handler {
+	router := chi.NewRouter()
+	router.Use(withSecurityHeaders, s.withRecovery, withHostCheck(o.Hosts), middleware.GetHead)
+	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
+		newProblem(perigee.CodeNotFound, fmt.Sprintf("nothing is at %s", r.URL.Path), "The interface is described by /api/v1/openapi.json; the page is at /.").write(w)
+	})
+	router.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", "GET, HEAD")
+		p := newProblem(perigee.CodeInvalid, fmt.Sprintf("%s is not possible at %s", r.Method, r.URL.Path), "Use GET: everything here is read-only.")
+		p.Status, p.Title = http.StatusMethodNotAllowed, http.StatusText(http.StatusMethodNotAllowed)
+		p.write(w)
+	})
+	s.register(router, o.Version)
+	router.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = io.WriteString(w, "ok\n") // the client has gone
+	})
+	router.Get("/readyz", s.readyz)
+	router.Method(http.MethodGet, "/metrics", newMetrics(o))
+	for path, file := range dashboards.Pages {
+		router.Get(path, servePage(file))
+	}
+	return router
+}
+
+// register adds the operations of /api/v1 and their description, which it returns.
+func (s *server) register(router chi.Router, version string) huma.API {
+	config := huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{Title: "perigee", Version: version,
+				Description: "Measurements of satellite links and how they compare. Undefined values are null. Times are RFC 3339 in UTC, durations seconds, ratios 0 to 1. Errors are problem documents (RFC 9457)."},
+			Components: &huma.Components{Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)},
+		},
+		Formats: map[string]huma.Format{
+			"application/json": {Marshal: encodeWhole, Unmarshal: json.Unmarshal},
+			"json":             {Marshal: encodeWhole, Unmarshal: json.Unmarshal}, // what ends in +json
+		},
+		DefaultFormat: "application/json",
+	}
+	api := humachi.New(router, config)
+	api.UseMiddleware(strictly, withDeadlines)
+
+	get(s, api, "links", "/links", "Every link as it does now", nil, s.links)
+	get(s, api, "link", "/links/{link}", "One link with its newest samples", nil, s.link)
+	get(s, api, "summary", "/links/{link}/summary", "What a link did over a range", nil, s.summary)
+	get(s, api, "series", "/series", "A metric over time", nil, s.series)
+	get(s, api, "compare", "/compare", "How links compare, and how sure that is", nil, s.compare)
+	get(s, api, "outages", "/outages", "Times without an answered probe", nil, s.outages)
+	get(s, api, "gaps", "/gaps", "Times in which the monitor was not measuring", nil, s.gaps)
+	get(s, api, "export", "/export", "Samples as a file, streamed", []string{"text/csv", "application/jsonl", "text/plain"}, s.exportSamples)
+	get(s, api, "live", "/live", "Server-sent events: sample, outage and gap as they are stored, with the shapes of the schemas Sample, Outage and Gap", []string{"text/event-stream"}, s.live)
+
+	// The library describes errors of its own, which no operation answers, and
+	// forbids members that later versions may add.
+	schemas := api.OpenAPI().Components.Schemas.Map()
+	delete(schemas, "ErrorModel")
+	delete(schemas, "ErrorDetail")
+	for _, schema := range schemas {
+		schema.AdditionalProperties = nil
+	}
+	document, err := json.Marshal(api.OpenAPI())
+	if err != nil {
+		panic(err) // only for a description that JSON cannot hold
+	}
+	router.Get(prefix+"/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/openapi+json")
+		_, _ = w.Write(document) // the client has gone
+	})
+	return api
+}
+
+// prefix is where version 1 of the interface lies.
+const prefix = "/api/v1"
+
+// get registers one operation. If streamed names media types, it writes its own
+// answer.
+func get[I, O any](s *server, api huma.API, id, path, summary string, streamed []string, handle func(context.Context, *I) (*O, error)) {
+	registry := api.OpenAPI().Components.Schemas
+	problem := registry.Schema(reflect.TypeFor[Problem](), true, "Problem")
+	op := huma.Operation{
+		OperationID: id, Method: http.MethodGet, Path: prefix + path, Summary: summary,
+		SkipValidateParams: true, // parameters are read, and refused, in query.go
+		Responses: map[string]*huma.Response{
+			"default": {Description: "What went wrong", Content: map[string]*huma.MediaType{problemType: {Schema: problem}}},
+		},
+	}
+	if streamed != nil {
+		op.Metadata = map[string]any{"streamed": true}
+		content := map[string]*huma.MediaType{}
+		for _, t := range streamed {
+			content[t] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
+		}
+		op.Responses["200"] = &huma.Response{Description: "OK", Content: content}
+	}
+	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := handle(ctx, in)
+		if err != nil {
+			p := problemOf(err)
+			s.reportProblem(ctx, id, p)
+			return nil, p
+		}
+		return out, nil
+	})
+}
+
+// report logs the failure of a request.
+func (s *server) report(r *http.Request, err error) {
+	s.reportProblem(r.Context(), r.URL.Path, problemOf(err))
+}
+
+// reportProblem logs what the monitor's operator should know. Clients that went away
+// are not news.
+func (s *server) reportProblem(ctx context.Context, operation string, p *Problem) {
+	if p.Status >= http.StatusInternalServerError && p.cause != nil && ctx.Err() != context.Canceled {
+		s.log.Error("request failed", "operation", operation, "code", p.Code, "error", p.Error())
+	}
+}

@@ -1,0 +1,94 @@
+package api
+
+import (
+	"net/http"
+	"runtime"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metricQuantiles are the quantiles of perigee_rtt_seconds.
+var metricQuantiles = []float64{0.05, 0.5, 0.9, 0.95, 0.99}
+
+var streamLabels = []string{"site", "link", "target", "method", "family", "load"}
+
+func streamDesc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("perigee_"+name, help, append(append([]string{}, streamLabels...), labels...), nil)
+}
+
+// The metrics of a Feed. Counters begin at 0 when the process starts.
+var (
+	descBuild      = prometheus.NewDesc("perigee_build_info", "Always 1; the version is in the labels.", []string{"version", "goversion"}, nil)
+	descProbes     = streamDesc("probes_total", "Probes due, by what became of them; sent are received, late and lost.", "outcome")
+	descDuplicates = streamDesc("probe_duplicates_total", "Replies to a probe beyond the first.")
+	descReordered  = streamDesc("probe_reordered_total", "First replies that came after the reply to a later probe.")
+	descRTT        = streamDesc("rtt_seconds", "Round-trip time of received probes: quantiles of the last window (NaN if none was received), sum and count since the start.")
+	descLoss       = streamDesc("loss_ratio", "(lost + late) / sent in the last window; absent if nothing was sent.")
+	descLast       = streamDesc("last_sample_timestamp_seconds", "When the last sample ended, Unix time.")
+	descOutage     = streamDesc("outage_open", "Whether an outage lasts: 1 or 0.")
+	descClients    = prometheus.NewDesc("perigee_live_clients", "Clients that listen to /api/v1/live.", nil, nil)
+	descDropped    = prometheus.NewDesc("perigee_live_clients_dropped_total", "Clients of /api/v1/live that did not keep up.", nil, nil)
+)
+
+// collector tells Prometheus of a Feed. It is unchecked: its streams come and go.
+type collector struct {
+	feed    *Feed
+	version string
+}
+
+func (c collector) Describe(chan<- *prometheus.Desc) {}
+
+func (c collector) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	counter := func(d *prometheus.Desc, v int64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	gauge(descBuild, 1, c.version, runtime.Version())
+	if c.feed == nil {
+		return
+	}
+	state := c.feed.state()
+	gauge(descClients, float64(state.clients))
+	counter(descDropped, state.dropped)
+	for s, t := range state.streams {
+		labels := []string{s.Site, string(s.Link), string(s.Target), string(s.Method), string(s.Family), string(s.Load)}
+		for i, label := range labels {
+			labels[i] = strings.ToValidUTF8(label, "\uFFFD")
+		}
+		with := func(extra string) []string { return append(labels[:len(labels):len(labels)], extra) }
+		counter(descProbes, t.counts.Received, with("received")...)
+		counter(descProbes, t.counts.Late, with("late")...)
+		counter(descProbes, t.counts.Lost, with("lost")...)
+		counter(descProbes, t.counts.SendFailed, with("send_failed")...)
+		counter(descProbes, t.counts.Skipped, with("skipped")...)
+		counter(descDuplicates, t.counts.Duplicates, labels...)
+		counter(descReordered, t.counts.Reordered, labels...)
+		outage := 0.0
+		if t.outage {
+			outage = 1
+		}
+		gauge(descOutage, outage, labels...)
+		if t.lastEnd.IsZero() {
+			continue // only an outage so far
+		}
+		ch <- prometheus.MustNewConstSummary(descRTT, uint64(t.rttCount), t.rttSum, t.quantiles, labels...)
+		gauge(descLast, float64(t.lastEnd.UnixMilli())/1000, labels...)
+		if t.lastLoss != nil {
+			gauge(descLoss, *t.lastLoss, labels...)
+		}
+	}
+}
+
+// newMetrics returns the handler of /metrics over a registry of its own.
+func newMetrics(o Options) http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collector{feed: o.Feed, version: o.Version},
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(o.Collectors...)
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4})
+}

@@ -1,0 +1,159 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-chi/chi/v5"
+)
+
+// document fetches and decodes the OpenAPI document.
+func document(t *testing.T, handler http.Handler) map[string]any {
+	t.Helper()
+	w := ask(t, handler, http.MethodGet, "/api/v1/openapi.json")
+	if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "application/openapi+json" {
+		t.Fatalf("GET openapi.json = %d %s", w.Code, w.Header().Get("Content-Type"))
+	}
+	var d map[string]any
+	if err := json.Unmarshal(w.Body.Bytes(), &d); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// at walks into decoded JSON; a "~1" stands for "/" as in a JSON pointer.
+func at(v any, path ...string) any {
+	for _, name := range path {
+		m, _ := v.(map[string]any)
+		v = m[strings.ReplaceAll(name, "~1", "/")]
+	}
+	return v
+}
+
+func TestDocumentIsComplete(t *testing.T) {
+	d := document(t, New(testOptions(t)))
+	if d["openapi"] != "3.1.0" || at(d, "info", "title") != "perigee" || at(d, "info", "version") != "test" {
+		t.Errorf("openapi %v, info %v", d["openapi"], d["info"])
+	}
+	paths, _ := d["paths"].(map[string]any)
+	for _, path := range []string{"/links", "/links/{link}", "/links/{link}/summary", "/series", "/compare", "/outages", "/gaps", "/export", "/live"} {
+		op, _ := at(paths, prefix+path, "get").(map[string]any)
+		if op == nil {
+			t.Errorf("%s is not described", path)
+			continue
+		}
+		if op["operationId"] == nil || op["summary"] == nil {
+			t.Errorf("%s has no operationId or no summary", path)
+		}
+		if at(op, "responses", "default", "content", "application/problem+json", "schema", "$ref") != "#/components/schemas/Problem" {
+			t.Errorf("%s does not say that errors are problem documents", path)
+		}
+		parameters, _ := op["parameters"].([]any)
+		for _, p := range parameters {
+			if at(p, "description") == nil {
+				t.Errorf("%s: parameter %v has no description", path, at(p, "name"))
+			}
+		}
+	}
+	if len(paths) != 9 {
+		t.Errorf("%d paths are described, want 9: a new one belongs into this test", len(paths))
+	}
+	resolveRefs(t, d, d)
+}
+
+// resolveRefs fails for a reference to nothing.
+func resolveRefs(t *testing.T, root, v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		if ref, ok := v["$ref"].(string); ok {
+			if at(root, strings.Split(strings.TrimPrefix(ref, "#/"), "/")...) == nil {
+				t.Errorf("%s refers to nothing", ref)
+			}
+		}
+		for _, child := range v {
+			resolveRefs(t, root, child)
+		}
+	case []any:
+		for _, child := range v {
+			resolveRefs(t, root, child)
+		}
+	}
+}
+
+// TestAnswersFollowTheirSchemas validates real answers with the schemas that the
+// document promises, and that nothing is answered that they do not name.
+func TestAnswersFollowTheirSchemas(t *testing.T) {
+	o := testOptions(t)
+	server := newServer(o)
+	api := server.register(chi.NewRouter(), o.Version)
+	handler := server.handler(o)
+	registry := api.OpenAPI().Components.Schemas
+	name := url.PathEscape(hostile)
+	for _, c := range []struct{ path, target string }{
+		{"/links", "/links"},
+		{"/links/{link}", "/links/fibre"},
+		{"/links/{link}", "/links/" + name},
+		{"/links/{link}/summary", "/links/fibre/summary?" + wholeRange},
+		{"/links/{link}/summary", "/links/" + name + "/summary?" + wholeRange},
+		{"/series", "/series?link=fibre&step=10s&" + wholeRange},
+		{"/series", "/series?link=" + name},
+		{"/compare", "/compare?" + wholeRange},
+		{"/compare", "/compare?metric=availability&" + wholeRange},
+		{"/outages", "/outages?" + wholeRange},
+		{"/gaps", "/gaps?" + wholeRange},
+	} {
+		operation := api.OpenAPI().Paths[prefix+c.path].Get
+		w := ask(t, handler, http.MethodGet, prefix+c.target)
+		schema := operation.Responses["200"].Content["application/json"].Schema
+		if w.Code != http.StatusOK {
+			schema = operation.Responses["default"].Content[problemType].Schema
+		}
+		var body any
+		if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil {
+			t.Fatalf("%s: %v", c.target, err)
+		}
+		var result huma.ValidateResult
+		huma.Validate(registry, schema, huma.NewPathBuffer([]byte{}, 0), huma.ModeReadFromServer, body, &result)
+		for _, err := range result.Errors {
+			t.Errorf("%s: %v", c.target, err)
+		}
+		undescribed(t, registry, schema, body, c.target)
+	}
+}
+
+// undescribed fails for members of body that schema does not name: schemas allow more,
+// so that clients of today take answers of tomorrow, but ours of today are all named.
+func undescribed(t *testing.T, registry huma.Registry, schema *huma.Schema, body any, where string) {
+	if schema.Ref != "" {
+		schema = registry.SchemaFromRef(schema.Ref)
+	}
+	switch body := body.(type) {
+	case map[string]any:
+		for key, child := range body {
+			property := schema.Properties[key]
+			if property == nil {
+				t.Errorf("%s.%s is in no schema", where, key)
+				continue
+			}
+			undescribed(t, registry, property, child, where+"."+key)
+		}
+	case []any:
+		for _, child := range body {
+			undescribed(t, registry, schema.Items, child, where+"[]")
+		}
+	}
+}
+
+// TestParametersInPathsAreDecoded guards the adapter: a name may hold any character.
+func TestParametersInPathsAreDecoded(t *testing.T) {
+	handler := New(testOptions(t))
+	w := ask(t, handler, http.MethodGet, "/api/v1/links/"+url.PathEscape(hostile))
+	var link Link
+	if err := json.Unmarshal(w.Body.Bytes(), &link); err != nil || link.Link != hostile {
+		t.Errorf("link %q, %v, want %q", link.Link, err, hostile)
+	}
+}

@@ -1,0 +1,54 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"time"
+
+	"perigee/dashboards"
+)
+
+// Check is one thing that must hold before the service is of use.
+type Check struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Reason string `json:"reason" doc:"Why not, with the remedy; empty if OK."`
+}
+
+// Readiness answers /readyz.
+type Readiness struct {
+	Ready  bool    `json:"ready"`
+	Checks []Check `json:"checks"`
+}
+
+// readyTimeout is how long the checks may take together.
+const readyTimeout = 5 * time.Second
+
+func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
+	answer := Readiness{Ready: true, Checks: []Check{}}
+	if s.ready != nil {
+		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+		defer cancel()
+		answer.Checks = append(answer.Checks, s.ready(ctx)...)
+	}
+	for _, c := range answer.Checks {
+		answer.Ready = answer.Ready && c.OK
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if !answer.Ready {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_ = Encode(w, answer) // the client has gone
+}
+
+// servePage serves one of the page's files. Browsers ask again each time whether it
+// has changed: a new version of the monitor may have begun.
+func servePage(file dashboards.Page) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", file.Type)
+		w.Header().Set("Cache-Control", "no-cache")
+		w.Header().Set("ETag", file.ETag)
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(file.Content))
+	}
+}

@@ -1,0 +1,110 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"perigee"
+)
+
+// SeriesResponse answers /series: a metric of one stream over time.
+type SeriesResponse struct {
+	Metric      string        `json:"metric"`
+	Unit        string        `json:"unit" doc:"Unit of the values: seconds or ratio."`
+	Link        string        `json:"link"`
+	Site        string        `json:"site"`
+	Target      *string       `json:"target" doc:"Null if nothing was measured in the range, as are method and family."`
+	Method      *string       `json:"method"`
+	Family      *string       `json:"family"`
+	Load        string        `json:"load"`
+	From        time.Time     `json:"from"`
+	To          time.Time     `json:"to"`
+	StepSeconds float64       `json:"step_seconds"`
+	Points      []SeriesPoint `json:"points" nullable:"false" doc:"In order of time. A step in which nothing was planned has no point: it was a gap, neither zero nor an outage."`
+}
+
+// SeriesPoint is one step of a series.
+type SeriesPoint struct {
+	Start     time.Time       `json:"start" doc:"On the grid of steps since the Unix epoch."`
+	Value     *float64        `json:"value" doc:"Median of a metric with a value per packet, mean of an estimate, else the ratio itself."`
+	Quantiles SeriesQuantiles `json:"quantiles" doc:"Null inside unless the metric has a value per packet."`
+	LossRatio *float64        `json:"loss_ratio" doc:"(lost + late) / sent; null if nothing was sent."`
+	Counts    Counts          `json:"counts"`
+}
+
+// SeriesQuantiles are the quantiles of one step.
+type SeriesQuantiles struct {
+	Q05 *float64 `json:"0.05"`
+	Q50 *float64 `json:"0.5"`
+	Q95 *float64 `json:"0.95"`
+}
+
+// NewSeriesResponse returns the wire form of a series.
+func NewSeriesResponse(t perigee.TimeSeries) SeriesResponse {
+	s := t.Stream
+	r := SeriesResponse{
+		Metric: string(t.Metric.Name), Unit: t.Metric.Unit, Link: string(s.Link), Site: s.Site,
+		Target: defined(string(s.Target), s.Target != ""), Method: defined(string(s.Method), s.Method != ""),
+		Family: defined(string(s.Family), s.Family != ""), Load: string(s.Load),
+		From: t.From.UTC(), To: t.To.UTC(), StepSeconds: t.Step.Seconds(), Points: make([]SeriesPoint, 0, len(t.Points)),
+	}
+	for _, p := range t.Points {
+		r.Points = append(r.Points, SeriesPoint{
+			Start: p.Start.UTC(), Value: maybeSeconds(p.Value, p.Defined),
+			Quantiles: SeriesQuantiles{
+				Q05: maybeSeconds(p.P5, p.QuantilesDefined), Q50: maybeSeconds(p.P50, p.QuantilesDefined), Q95: maybeSeconds(p.P95, p.QuantilesDefined),
+			},
+			LossRatio: defined(p.LossRatio, p.LossDefined), Counts: newCounts(p.Counts),
+		})
+	}
+	return r
+}
+
+type seriesInput struct {
+	Metric string `query:"metric" enum:"rtt,loss_ratio,jitter,pdv,availability" default:"rtt" doc:"What to draw."`
+	Link   string `query:"link" required:"true" doc:"Name of the link."`
+	Site   string `query:"site" doc:"Name of the site; needed only if the store holds several."`
+	Target string `query:"target" doc:"Name of the target; the one with the most probes if absent."`
+	Family string `query:"family" enum:"ipv4,ipv6" doc:"IP version; IPv4 if measured, else IPv6, if absent."`
+	Load   string `query:"load" enum:"idle,down,up" default:"idle" doc:"Whether the link carried a transfer of the monitor's own."`
+	RangeParams
+	Step string `query:"step" example:"5m" doc:"Length of a step; chosen for at most 500 steps if absent."`
+}
+
+type seriesOutput struct {
+	Body SeriesResponse
+}
+
+func (s *server) series(ctx context.Context, in *seriesInput) (*seriesOutput, error) {
+	if in.Link == "" {
+		return nil, badParameter("link", "link is missing", "Say whose series: link=NAME; /api/v1/links lists the names.")
+	}
+	metric, err := parseMetric(in.Metric)
+	if err != nil {
+		return nil, err
+	}
+	from, to, err := in.RangeParams.parse(s.now())
+	if err != nil {
+		return nil, err
+	}
+	step, err := parseStep(in.Step, to.Sub(from))
+	if err != nil {
+		return nil, err
+	}
+	record, err := s.findLink(ctx, in.Site, in.Link)
+	if err != nil {
+		return nil, err
+	}
+	q, err := StreamParams{Site: record.Site.Name, Target: in.Target, Family: in.Family, Load: in.Load}.query(from, to, record.Link.ID)
+	if err != nil {
+		return nil, err
+	}
+	series, err := perigee.Series(ctx, s.store, perigee.SeriesQuery{
+		Site: q.Site, Link: record.Link.ID, Target: perigee.TargetID(in.Target), Family: q.Family, Load: q.Load,
+		Metric: metric.Name, From: from, To: to, Step: step,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &seriesOutput{NewSeriesResponse(series)}, nil
+}

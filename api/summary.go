@@ -1,0 +1,48 @@
+package api
+
+import (
+	"time"
+
+	"perigee"
+)
+
+// TargetSummary is what one stream did over a range.
+type TargetSummary struct {
+	StreamName
+	Statistics
+	Availability *float64 `json:"availability" doc:"1 minus the share of planned time inside outages; null if nothing was planned."`
+}
+
+// NewTargetSummary returns the wire form of a summary.
+func NewTargetSummary(s perigee.Summary) TargetSummary {
+	return TargetSummary{
+		StreamName: newStreamName(s.Sample.Stream), Statistics: newStatistics(s.Sample),
+		Availability: defined(s.Availability, s.AvailabilityDefined),
+	}
+}
+
+// SummaryResponse answers /links/{link}/summary.
+type SummaryResponse struct {
+	Link         string          `json:"link"`
+	Site         string          `json:"site"`
+	Orbit        *string         `json:"orbit" doc:"Kind of path; null if the link was never described."`
+	From         time.Time       `json:"from"`
+	To           time.Time       `json:"to"`
+	FloorSeconds *float64        `json:"floor_seconds" doc:"Least round-trip time that physics allows; null for orbits without a stated altitude."`
+	Targets      []TargetSummary `json:"targets" nullable:"false" doc:"One for each stream measured in the range."`
+}
+
+// NewSummaryResponse returns the summaries of one link over [from, to).
+func NewSummaryResponse(link perigee.LinkRecord, from, to time.Time, summaries []perigee.Summary) SummaryResponse {
+	r := SummaryResponse{
+		Link: string(link.Link.ID), Site: link.Site.Name, Orbit: maybeOrbit(link.Link.Orbit), From: from.UTC(), To: to.UTC(),
+		FloorSeconds: maybeSeconds(perigee.Floor(link.Link, link.Site)),
+		Targets:      make([]TargetSummary, 0, len(summaries)),
+	}
+	for _, s := range summaries {
+		r.Targets = append(r.Targets, NewTargetSummary(s))
+	}
+	return r
+}
+
+func maybeOrbit(o perigee.Orbit) *string { return defined(string(o), o != "") }

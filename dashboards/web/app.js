@@ -1,0 +1,257 @@
+// Draws what the interface beside this page says. Text from outside enters the page as
+// text only (textContent), never as markup.
+"use strict";
+
+const api = "/api/v1";
+const sparkMinutes = 15, sparkStep = 20;           // seconds per step
+const refreshEvery = 10_000, historyEvery = 60_000; // milliseconds
+const words = { up: "● up", degraded: "▲ degraded", down: "■ down", silent: "○ silent", unmeasured: "– unmeasured" };
+
+const byId = (id) => document.getElementById(id);
+let links = [];           // as last fetched
+let fetchedAt = 0;        // when, on the page's own monotonic clock
+let answered = false;     // whether the last fetch succeeded
+let live = false;         // whether the event stream is open
+let lastHistory = -Infinity;
+const series = new Map(); // points by stream
+
+// el makes an element with attributes and children; strings become text.
+function el(name, attributes, ...children) {
+  const e = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes || {})) e.setAttribute(key, value);
+  e.append(...children);
+  return e;
+}
+
+function svg(name, attributes, ...children) {
+  const e = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) e.setAttribute(key, value);
+  e.append(...children);
+  return e;
+}
+
+async function get(path, parameters) {
+  const query = parameters ? "?" + new URLSearchParams(parameters) : "";
+  const response = await fetch(api + path + query, { signal: AbortSignal.timeout(40_000) });
+  const body = await response.json();
+  if (!response.ok) throw new Error(body.detail + ". " + body.remedy);
+  return body;
+}
+
+// milliseconds writes seconds as a person reads them.
+function milliseconds(seconds) {
+  const ms = seconds * 1000;
+  return ms.toFixed(ms < 100 ? 1 : 0);
+}
+
+function percent(ratio) {
+  if (ratio === 0) return "0";
+  const p = ratio * 100;
+  return p < 0.1 ? "< 0.1" : p.toFixed(p < 10 ? 1 : 0);
+}
+
+function duration(seconds) {
+  if (seconds < 10) return seconds.toFixed(1) + " s";
+  if (seconds < 120) return Math.round(seconds) + " s";
+  if (seconds < 7200) return Math.round(seconds / 60) + " min";
+  if (seconds < 172800) return Math.round(seconds / 3600) + " h";
+  return Math.round(seconds / 86400) + " days";
+}
+
+function moment(text) {
+  const t = new Date(text), today = new Date().toDateString() === t.toDateString();
+  const clock = t.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+  return today ? clock : t.toLocaleDateString([], { weekday: "short", day: "numeric", month: "short" }) + " " + clock;
+}
+
+const streamKey = (link, s) => JSON.stringify([link.site, link.link, s.target, s.method, s.family, s.load]);
+
+// sparkline draws median, 5 % to 95 % band and loss of the last minutes. Where nothing
+// was measured there is nothing.
+function sparkline(points, minutes) {
+  const end = Math.ceil(Date.now() / 1000 / sparkStep) * sparkStep, start = end - minutes * 60;
+  const width = 300, height = 50, floor = 44;
+  const drawn = points.map((p) => ({
+    x: ((Date.parse(p.start) / 1000 - start) / (end - start)) * width,
+    low: p.quantiles["0.05"], mid: p.quantiles["0.5"], high: p.quantiles["0.95"], loss: p.loss_ratio, sent: p.counts.sent, planned: p.counts.planned,
+  })).filter((p) => p.x >= 0);
+  const step = (sparkStep / (end - start)) * width;
+  const some = drawn.filter((p) => p.mid !== null);
+  const least = Math.min(...some.map((p) => p.low)), most = Math.max(...some.map((p) => p.high));
+  const y = (v) => 2 + (floor - 6) * (1 - (v - least) / Math.max(most - least, 1e-6));
+  const picture = svg("svg", { class: "spark", viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", role: "img" });
+  const label = some.length ? `Round-trip time of the last ${minutes} minutes: ${milliseconds(least)} to ${milliseconds(most)} ms` : "No round-trip times yet";
+  picture.append(svg("title", {}, label), svg("line", { class: "base", x1: 0, x2: width, y1: floor, y2: floor }));
+  let run = [];
+  const flush = () => {
+    if (run.length) {
+      if (run.length === 1) run.push({ ...run[0], x: run[0].x + step });
+      const path = (pick) => run.map((p) => `${p.x.toFixed(1)},${y(pick(p)).toFixed(1)}`);
+      picture.append(
+        svg("polygon", { class: "band", points: [...path((p) => p.high), ...path((p) => p.low).reverse()].join(" ") }),
+        svg("polyline", { class: "line", points: path((p) => p.mid).join(" ") }));
+    }
+    run = [];
+  };
+  for (const p of drawn) {
+    if (run.length && (p.mid === null || p.x - run[run.length - 1].x > 1.5 * step)) flush();
+    if (p.mid !== null) run.push(p);
+    const missing = p.sent ? p.loss : p.planned ? 1 : 0;
+    if (missing > 0) {
+      const h = 1.5 + 4.5 * missing;
+      picture.append(svg("rect", { class: "loss", x: p.x.toFixed(1), y: height - h, width: Math.max(step - 0.5, 1).toFixed(1), height: h }));
+    }
+  }
+  flush();
+  const caption = el("p", { class: "caption" },
+    el("span", {}, some.length ? `${milliseconds(least)}–${milliseconds(most)} ms` : "no replies"),
+    el("span", {}, `last ${minutes} min, red: loss`));
+  return [picture, caption];
+}
+
+function figure(name, value, unit) {
+  const known = value !== null;
+  return [el("dt", {}, name), el("dd", known ? {} : { class: "none" }, known ? value : "—", known ? el("small", {}, " " + unit) : "")];
+}
+
+function streamView(link, s, alone) {
+  const q = s.rtt_seconds.quantiles, silent = s.state === "silent";
+  const ms = (v) => (v === null || silent ? null : milliseconds(v));
+  const title = `to ${s.target}${s.family === "ipv6" ? " over IPv6" : ""}` + (alone || s.state === "up" ? "" : ` · ${s.state_text}`);
+  return el("div", { class: "stream " + s.state },
+    el("h4", {}, title),
+    el("dl", { class: "figures" },
+      ...figure("RTT p50", ms(q["0.5"]), "ms"), ...figure("RTT p95", ms(q["0.95"]), "ms"),
+      ...figure("loss, last minute", s.loss_ratio === null || silent ? null : percent(s.loss_ratio), "%")),
+    ...sparkline(series.get(streamKey(link, s)) || [], sparkMinutes));
+}
+
+function card(link) {
+  const box = el("article", { class: "card " + link.state },
+    el("h3", {}, link.link, el("span", { class: "orbit" }, link.orbit === null ? "" : link.orbit)),
+    el("p", { class: "state" }, el("span", { class: "word" })),
+    ...link.last_minute.map((s) => streamView(link, s, link.last_minute.length === 1)));
+  if (link.last !== null) box.append(el("p", { class: "caption" }, el("span", { class: "age" })));
+  return box;
+}
+
+// tick keeps ages running between answers, so that silence shows by itself.
+function tick() {
+  const passed = (performance.now() - fetchedAt) / 1000;
+  const cards = byId("links").querySelectorAll(".card");
+  links.forEach((link, i) => {
+    const old = link.age_seconds === null ? "" : duration(Math.floor(link.age_seconds + passed));
+    const silent = link.state === "silent" || !answered;
+    const text = link.state === "unmeasured" ? link.state_text : silent ? "no data for " + old : link.state_text;
+    cards[i].querySelector(".word").textContent = words[silent && link.state !== "unmeasured" ? "silent" : link.state] + " · " + text;
+    cards[i].className = "card " + (silent && link.state !== "unmeasured" ? "silent" : link.state);
+    const age = cards[i].querySelector(".age");
+    if (age) age.textContent = "data up to " + moment(link.last) + ", " + old + " ago";
+  });
+}
+
+function drawLinks() {
+  byId("links").replaceChildren(...links.map(card));
+  if (!links.length) byId("links").append(el("p", { class: "quiet" }, "No link is known yet."));
+  byId("site").textContent = [...new Set(links.map((l) => l.site))].join(", ");
+  tick();
+}
+
+async function refresh() {
+  try {
+    const fresh = await get("/links");
+    await Promise.all(fresh.flatMap((link) => link.last_minute.map(async (s) => {
+      const answer = await get("/series", { metric: "rtt", site: link.site, link: link.link, target: s.target, family: s.family, load: s.load, from: sparkMinutes + "m", step: sparkStep + "s" }).catch(() => null);
+      if (answer) series.set(streamKey(link, s), answer.points);
+    })));
+    links = fresh;
+    fetchedAt = performance.now();
+    answered = true;
+    byId("trouble").hidden = true;
+    drawLinks();
+  } catch (error) {
+    answered = false;
+    byId("trouble").hidden = false;
+    byId("trouble").textContent = "The monitor does not answer (" + error.message + "). Figures below are old; this page keeps trying.";
+  }
+  byId("connection").textContent = !answered ? "not connected" : live ? "live" : "asking every " + refreshEvery / 1000 + " s";
+  if (answered && performance.now() - lastHistory > historyEvery) await history();
+}
+
+function fill(id, items, none) {
+  byId(id).replaceChildren(...(items.length ? items : [el("li", { class: "quiet" }, none)]));
+}
+
+// verdicts draws the pairs that have one. What is said of all is said once, and pairs
+// without data are only named.
+function verdicts(pairs) {
+  const told = pairs.filter((p) => p.windows > 0 && p.median_difference.estimate !== null);
+  const untold = pairs.filter((p) => !told.includes(p));
+  const common = told.length > 1 ? told[0].warnings.filter((w) => told.every((p) => p.warnings.includes(w))) : [];
+  const name = (p) => `${p.a} and ${p.b}`;
+  const items = told.map((p) => el("li", {}, el("span", { class: "pair" }, name(p)), el("span", {}, p.verdict),
+    ...p.warnings.filter((w) => !common.includes(w)).map((w) => el("small", {}, w))));
+  if (common.length) items.push(el("li", {}, el("small", {}, "Of all: " + common.join("; "))));
+  if (told.length && untold.length) items.push(el("li", {}, el("small", {}, "Not enough data: " + untold.map(name).join(", "))));
+  fill("verdicts", items, untold.length ? "Not enough data yet." : "A comparison needs two links measured to the same target.");
+}
+
+function outage(o) {
+  const until = o.open ? "now" : moment(o.end);
+  return el("li", {}, `${o.link}: outage of ${duration(o.duration_seconds)}${o.open ? " so far" : ""}, ${moment(o.start)} to ${until}`,
+    el("small", {}, `to ${o.target}${o.family === "ipv6" ? " over IPv6" : ""}: ${o.reason}, ${o.probes} probes unanswered`));
+}
+
+function gap(g) {
+  return el("li", {}, `${g.link === null ? "all links" : g.link}: not measured for ${duration(g.duration_seconds)}, ${moment(g.start)} to ${moment(g.end)}`,
+    el("small", {}, "gap: " + g.reason.replace("_", " ") + (g.detail ? ", " + g.detail : "")));
+}
+
+// history draws what changes slowly.
+async function history() {
+  lastHistory = performance.now();
+  await get("/compare", { metric: "rtt", from: "1h" })
+    .then((c) => verdicts(c.pairs))
+    .catch((error) => fill("verdicts", [], error.message));
+  await Promise.all([get("/outages", { from: "24h" }), get("/gaps", { from: "24h" })])
+    .then(([outages, gaps]) => {
+      const all = [...outages.map((o) => [o.start, outage(o)]), ...gaps.map((g) => [g.start, gap(g)])];
+      all.sort((a, b) => (a[0] < b[0] ? 1 : -1));
+      fill("outages", all.slice(0, 50).map((x) => x[1]), "None.");
+    })
+    .catch((error) => fill("outages", [], error.message));
+}
+
+// One refresh at a time; what arrives meanwhile asks for one more.
+let running = false, wanted = false;
+async function update() {
+  wanted = true;
+  if (running) return;
+  running = true;
+  while (wanted) {
+    wanted = false;
+    await refresh();
+  }
+  running = false;
+}
+
+let soon = 0;
+function updateSoon() {
+  if (!soon) soon = setTimeout(() => { soon = 0; update(); }, 500);
+}
+
+function listen() {
+  const events = new EventSource(api + "/live");
+  events.onopen = () => { live = true; updateSoon(); };
+  events.onerror = () => {
+    live = false;
+    if (events.readyState === EventSource.CLOSED) setTimeout(listen, 30_000); // refused: polling goes on meanwhile
+  };
+  events.addEventListener("sample", updateSoon);
+  for (const kind of ["outage", "gap"]) events.addEventListener(kind, () => { lastHistory = -Infinity; updateSoon(); });
+}
+
+update();
+listen();
+setInterval(update, refreshEvery);
+setInterval(tick, 1000);
