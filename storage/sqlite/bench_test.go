@@ -1,0 +1,153 @@
+package sqlite_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"perigee"
+	"perigee/storage/sqlite"
+	"perigee/storage/storagetest"
+)
+
+var benchStart = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+
+// fourStreams are the streams of four links at 5 probes/s.
+var fourStreams = []perigee.Stream{
+	storagetest.Stream("fibre", "x"), storagetest.Stream("geo", "x"), storagetest.Stream("leo", "x"), storagetest.Stream("starlink", "x"),
+}
+
+func fill(tb testing.TB, store *sqlite.Store, samples []perigee.Sample, batch int) {
+	tb.Helper()
+	for i := 0; i < len(samples); i += batch {
+		if err := store.Append(tb.Context(), perigee.Batch{Samples: samples[i:min(i+batch, len(samples))]}); err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
+func benchOpen(b *testing.B) *sqlite.Store {
+	b.Helper()
+	store, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "perigee.db"), sqlite.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { store.Close() })
+	return store
+}
+
+// BenchmarkAppend appends what four links yield every 10 s, each batch durable.
+func BenchmarkAppend(b *testing.B) {
+	store := benchOpen(b)
+	g := storagetest.NewGenerator(1)
+	batch := g.Samples(benchStart, 1, fourStreams...)
+	b.ResetTimer()
+	for i := range b.N {
+		for j := range batch {
+			batch[j].Start = benchStart.Add(time.Duration(i) * 10 * time.Second)
+		}
+		if err := store.Append(b.Context(), perigee.Batch{Samples: batch}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(len(batch)*b.N)/b.Elapsed().Seconds(), "samples/s")
+}
+
+// BenchmarkReplay appends 1000 samples at a time, as an import does.
+func BenchmarkReplay(b *testing.B) {
+	store := benchOpen(b)
+	samples := storagetest.NewGenerator(1).Samples(benchStart, 250, fourStreams...)
+	b.ResetTimer()
+	for i := range b.N {
+		for j := range samples {
+			samples[j].Start = benchStart.Add(time.Duration(i*250+j/4) * 10 * time.Second)
+		}
+		fill(b, store, samples, len(samples))
+	}
+	b.ReportMetric(float64(len(samples)*b.N)/b.Elapsed().Seconds(), "samples/s")
+}
+
+func benchRead(b *testing.B, query perigee.Query, raw bool) {
+	store := benchOpen(b)
+	fill(b, store, storagetest.NewGenerator(1).Samples(benchStart, 8640, fourStreams...), 4000)
+	if err := store.Roll(b.Context(), benchStart.Add(48*time.Hour)); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	n := 0
+	for range b.N {
+		samples := store.Samples(b.Context(), query)
+		if raw {
+			samples = store.Singletons(b.Context(), query)
+		}
+		for _, err := range samples {
+			if err != nil {
+				b.Fatal(err)
+			}
+			n++
+		}
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "samples/s")
+}
+
+// A day of four links: 34,560 windows.
+func BenchmarkReadDay(b *testing.B)           { benchRead(b, perigee.Query{}, false) }
+func BenchmarkReadDaySingletons(b *testing.B) { benchRead(b, perigee.Query{}, true) }
+func BenchmarkReadHours(b *testing.B) {
+	benchRead(b, perigee.Query{Resolution: perigee.Hours}, false)
+}
+
+// BenchmarkRollDay merges a day of four links anew.
+func BenchmarkRollDay(b *testing.B) {
+	samples := storagetest.NewGenerator(1).Samples(benchStart, 8640, fourStreams...)
+	for b.Loop() {
+		b.StopTimer()
+		store := benchOpen(b)
+		fill(b, store, samples, 4000)
+		b.StartTimer()
+		if err := store.Roll(b.Context(), benchStart.Add(48*time.Hour)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkDisk reports what a day of four links at 5 probes/s takes on disk: its
+// windows, hours and day, and beside them its singletons.
+func BenchmarkDisk(b *testing.B) {
+	for _, raw := range []bool{false, true} {
+		name := "windows"
+		if raw {
+			name = "windows_and_singletons"
+		}
+		b.Run(name, func(b *testing.B) {
+			samples := storagetest.NewGenerator(1).Samples(benchStart, 8640, fourStreams...)
+			if !raw {
+				for i := range samples {
+					samples[i].Singletons = nil
+				}
+			}
+			for b.Loop() {
+				path := filepath.Join(b.TempDir(), "perigee.db")
+				store, err := sqlite.Open(b.Context(), path, sqlite.Options{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				fill(b, store, samples, 400)
+				if err := store.Roll(b.Context(), benchStart.Add(48*time.Hour)); err != nil {
+					b.Fatal(err)
+				}
+				if err := store.Close(); err != nil { // writes the log into the file
+					b.Fatal(err)
+				}
+				info, err := os.Stat(path)
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.ReportMetric(float64(info.Size())/1e6, "MB/day")
+				b.ReportMetric(float64(info.Size())/float64(len(samples)), "B/window")
+			}
+		})
+	}
+}

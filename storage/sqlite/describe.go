@@ -1,0 +1,73 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+
+	"perigee"
+)
+
+// Describe implements perigee.Store.
+func (s *Store) Describe(ctx context.Context, site perigee.Site, links []perigee.Link) error {
+	return s.write(ctx, "describe the links", func(ctx context.Context, w *writer) error {
+		if _, err := w.exec(ctx, `INSERT INTO sites (name, latitude, longitude) VALUES (?, ?, ?)
+			ON CONFLICT (name) DO UPDATE SET latitude = excluded.latitude, longitude = excluded.longitude`,
+			site.Name, sql.NullFloat64{Float64: site.Latitude, Valid: site.Located}, sql.NullFloat64{Float64: site.Longitude, Valid: site.Located}); err != nil {
+			return err
+		}
+		for _, l := range links {
+			if _, err := w.exec(ctx, `INSERT OR REPLACE INTO links
+				(site, name, orbit, interface, source, mark, namespace, satellite_longitude) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+				site.Name, string(l.ID), string(l.Orbit), l.Interface, addressText(l.Source), int64(l.Mark), l.Namespace,
+				sql.NullFloat64{Float64: l.SatelliteLongitude, Valid: l.SatelliteKnown}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Links implements perigee.Store.
+func (s *Store) Links(ctx context.Context) ([]perigee.LinkRecord, error) {
+	records, err := s.links(ctx)
+	return records, fail(s.path, "read the links", err)
+}
+
+func (s *Store) links(ctx context.Context) ([]perigee.LinkRecord, error) {
+	rows, err := s.reads.QueryContext(ctx, `
+		WITH measured AS (SELECT site, link, min(first_ns) AS first, max(last_ns) AS last FROM streams WHERE first_ns IS NOT NULL GROUP BY site, link),
+		names AS (SELECT site, name FROM links UNION SELECT site, link FROM measured)
+		SELECT n.site, n.name, s.latitude, s.longitude,
+			coalesce(l.orbit, ''), coalesce(l.interface, ''), coalesce(l.source, ''), coalesce(l.mark, 0), coalesce(l.namespace, ''), l.satellite_longitude,
+			m.first, m.last
+		FROM names n
+		LEFT JOIN sites s ON s.name = n.site
+		LEFT JOIN links l ON l.site = n.site AND l.name = n.name
+		LEFT JOIN measured m ON m.site = n.site AND m.link = n.name
+		ORDER BY n.site, n.name`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var records []perigee.LinkRecord
+	for rows.Next() {
+		var r perigee.LinkRecord
+		var latitude, longitude, satellite sql.NullFloat64
+		var first, last sql.NullInt64
+		var source string
+		if err := rows.Scan(&r.Site.Name, &r.Link.ID, &latitude, &longitude,
+			&r.Link.Orbit, &r.Link.Interface, &source, &r.Link.Mark, &r.Link.Namespace, &satellite, &first, &last); err != nil {
+			return nil, err
+		}
+		if r.Link.Source, err = parseAddress(source); err != nil {
+			return nil, err
+		}
+		r.Site.Latitude, r.Site.Longitude, r.Site.Located = latitude.Float64, longitude.Float64, latitude.Valid
+		r.Link.SatelliteLongitude, r.Link.SatelliteKnown = satellite.Float64, satellite.Valid
+		if first.Valid {
+			r.First, r.Last = moment(first.Int64), moment(last.Int64)
+		}
+		records = append(records, r)
+	}
+	return records, rows.Err()
+}

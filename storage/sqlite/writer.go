@@ -1,0 +1,157 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"perigee"
+)
+
+// writer is the one connection that writes, with its statements and what it knows of
+// the tables of names. Whoever took it from Store.writer owns it.
+type writer struct {
+	conn       *sql.Conn
+	statements map[string]*sql.Stmt // by their text
+
+	// Row numbers of streams and proofs that are in the file, or will be once
+	// the transaction commits.
+	streams map[perigee.Stream]int64
+	proofs  map[perigee.Proof]int64
+
+	run int64 // the row of this life in table runs; 0 before Begin
+}
+
+// proofsKnown bounds the memory of proofs; there are a few for a link that keeps its
+// address, and a new one each time that it changes.
+const proofsKnown = 1000
+
+func newWriter(conn *sql.Conn) *writer {
+	w := &writer{conn: conn, statements: map[string]*sql.Stmt{}}
+	w.forget()
+	return w
+}
+
+// forget drops what w knows of the tables, after a transaction that failed.
+func (w *writer) forget() {
+	w.streams, w.proofs = map[perigee.Stream]int64{}, map[perigee.Proof]int64{}
+}
+
+func (w *writer) close() error {
+	var errs []error
+	for _, statement := range w.statements {
+		errs = append(errs, statement.Close())
+	}
+	return errors.Join(append(errs, w.conn.Close())...)
+}
+
+// write runs do in a transaction of its own, which is durable when write returns nil
+// and has left nothing otherwise. ctx bounds the wait for other writes; do, which
+// must be short, is not interrupted.
+func (s *Store) write(ctx context.Context, what string, do func(ctx context.Context, w *writer) error) error {
+	if s.writes == nil {
+		return invalid("store %s: opened for reading, cannot %s", s.path, what)
+	}
+	if err := ctx.Err(); err != nil {
+		return fail(s.path, what, err)
+	}
+	var w *writer
+	select {
+	case w = <-s.writer:
+		defer func() { s.writer <- w }()
+	case <-ctx.Done():
+		return fail(s.path, what, ctx.Err())
+	}
+	ctx = context.WithoutCancel(ctx)
+	if _, err := w.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return fail(s.path, what, err)
+	}
+	err := do(ctx, w)
+	if err == nil {
+		_, err = w.exec(ctx, "COMMIT")
+	}
+	if err != nil {
+		// SQLite may have rolled back by itself, then this fails, and rightly.
+		_, _ = w.exec(ctx, "ROLLBACK")
+		w.forget()
+	}
+	return fail(s.path, what, err)
+}
+
+// prepare returns the statement of a text, compiled once.
+func (w *writer) prepare(ctx context.Context, text string) (*sql.Stmt, error) {
+	if statement, ok := w.statements[text]; ok {
+		return statement, nil
+	}
+	statement, err := w.conn.PrepareContext(ctx, text)
+	if err == nil {
+		w.statements[text] = statement
+	}
+	return statement, err
+}
+
+func (w *writer) exec(ctx context.Context, text string, values ...any) (sql.Result, error) {
+	statement, err := w.prepare(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	return statement.ExecContext(ctx, values...)
+}
+
+// number scans the single integer that a query yields.
+func (w *writer) number(ctx context.Context, text string, values ...any) (n int64, err error) {
+	statement, err := w.prepare(ctx, text)
+	if err != nil {
+		return 0, err
+	}
+	err = statement.QueryRowContext(ctx, values...).Scan(&n)
+	return n, err
+}
+
+// stream returns the row number of a stream, new or known.
+func (w *writer) stream(ctx context.Context, s perigee.Stream) (int64, error) {
+	if id, ok := w.streams[s]; ok {
+		return id, nil
+	}
+	id, err := w.intern(ctx,
+		"SELECT id FROM streams WHERE site = ? AND link = ? AND target = ? AND method = ? AND family = ? AND load = ?",
+		"INSERT INTO streams (site, link, target, method, family, load) VALUES (?, ?, ?, ?, ?, ?)",
+		s.Site, string(s.Link), string(s.Target), string(s.Method), string(s.Family), string(s.Load))
+	if err != nil {
+		return 0, fmt.Errorf("stream: %w", err)
+	}
+	w.streams[s] = id
+	return id, nil
+}
+
+// proof returns the row number of a proof, new or known.
+func (w *writer) proof(ctx context.Context, p perigee.Proof) (int64, error) {
+	if id, ok := w.proofs[p]; ok {
+		return id, nil
+	}
+	id, err := w.intern(ctx,
+		"SELECT id FROM proofs WHERE interface_index = ? AND interface_name = ? AND local = ? AND remote = ?",
+		"INSERT INTO proofs (interface_index, interface_name, local, remote) VALUES (?, ?, ?, ?)",
+		p.InterfaceIndex, p.InterfaceName, addressText(p.Local), addressText(p.Remote))
+	if err != nil {
+		return 0, fmt.Errorf("proof: %w", err)
+	}
+	if len(w.proofs) >= proofsKnown {
+		clear(w.proofs)
+	}
+	w.proofs[p] = id
+	return id, nil
+}
+
+func (w *writer) intern(ctx context.Context, find, insert string, values ...any) (int64, error) {
+	id, err := w.number(ctx, find, values...)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return id, err
+	}
+	result, err := w.exec(ctx, insert, values...)
+	if err != nil {
+		return 0, err
+	}
+	return result.LastInsertId()
+}
