@@ -27,7 +27,6 @@ const (
 	DefaultStoragePath    = "/var/lib/perigee" // root's; see StoragePath
 	DefaultKeepSingletons = 14 * day
 	DefaultKeepWindows    = 400 * day
-	DefaultKeepRollups    = Forever
 
 	DefaultListen = "127.0.0.1:8480"
 )
@@ -87,9 +86,9 @@ type Storage struct {
 	Keep Keep
 }
 
-// Keep is how long each kind of result is kept, or Forever.
+// Keep is how long each kind of result is kept, or Forever. Rollups always are.
 type Keep struct {
-	Singletons, Windows, Rollups time.Duration
+	Singletons, Windows time.Duration
 }
 
 // API says where the API and the page are served.
@@ -159,7 +158,6 @@ func (c Config) Settings() []Setting {
 	set(c.Storage.Path, "storage.path")
 	set(retention(c.Storage.Keep.Singletons), "storage.keep.singletons")
 	set(retention(c.Storage.Keep.Windows), "storage.keep.windows")
-	set(retention(c.Storage.Keep.Rollups), "storage.keep.rollups")
 	set(c.API.Listen, "api.listen")
 	return all
 }

@@ -51,7 +51,7 @@ func TestExampleLoads(t *testing.T) {
 			Interval: 200 * time.Millisecond, Window: 10 * time.Second, OutageAfter: time.Second, Size: 56,
 			Targets: []perigee.TargetID{"cloudflare", "quad9"},
 		}},
-		Storage: Storage{Path: "/var/lib/perigee", Keep: Keep{Singletons: 14 * 24 * time.Hour, Windows: 400 * 24 * time.Hour, Rollups: Forever}},
+		Storage: Storage{Path: "/var/lib/perigee", Keep: Keep{Singletons: 14 * 24 * time.Hour, Windows: 400 * 24 * time.Hour}},
 		API:     API{Listen: "127.0.0.1:8480"},
 	}
 	if !reflect.DeepEqual(c, want) {
@@ -121,7 +121,7 @@ func TestDefaults(t *testing.T) {
 			Interval: DefaultInterval, Window: DefaultWindow, OutageAfter: DefaultOutageAfter, Size: DefaultSize,
 			Targets: []perigee.TargetID{"cloudflare"},
 		}},
-		Storage: Storage{Path: StoragePath(), Keep: Keep{DefaultKeepSingletons, DefaultKeepWindows, DefaultKeepRollups}},
+		Storage: Storage{Path: StoragePath(), Keep: Keep{DefaultKeepSingletons, DefaultKeepWindows}},
 		API:     API{Listen: DefaultListen},
 	}
 	if !reflect.DeepEqual(c, want) {
@@ -230,12 +230,14 @@ targets:
   - {name: far, address: 192.0.2.1, reflector: "[2001:db8::1]:4862", key_file: /etc/perigee/far.key}
 storage:
   influxdb: {url: "http://db.example.net:8086", bucket: perigee, token_file: /etc/perigee/token}
+  keep: {rollups: 3650d}
 `)
 	want := []string{
 		"perigee.yaml:2:52: links[0].satellite_longitude: has no effect without site.latitude and site.longitude; add them",
 		"perigee.yaml:4:37: targets[0].reflector: not used by this version",
 		"perigee.yaml:6:3: storage.influxdb: not used by this version",
 		"perigee.yaml:6:14: storage.influxdb.url: would carry the token unencrypted; use https for a server on another machine",
+		"perigee.yaml:7:10: storage.keep.rollups: not used by this version: rollups are kept forever",
 	}
 	if !reflect.DeepEqual(c.Warnings, want) {
 		t.Errorf("got:\n%s\nwant:\n%s", strings.Join(c.Warnings, "\n"), strings.Join(want, "\n"))
@@ -261,7 +263,7 @@ func TestHashIsOfWhatIsInEffect(t *testing.T) {
 	for _, change := range []string{
 		"site: {name: away}\n", "site: {latitude: 1, longitude: 2}\n", "probes: {icmp: {interval: 1s}}\n", "probes: {icmp: {window: 20s}}\n",
 		"probes: {icmp: {loss_timeout: 3s}}\n", "probes: {icmp: {outage_after: 2s}}\n", "probes: {icmp: {size: 57}}\n",
-		"storage: {path: /data}\n", "storage: {keep: {singletons: 13d}}\n", "storage: {keep: {windows: 401d}}\n", "storage: {keep: {rollups: 500d}}\n",
+		"storage: {path: /data}\n", "storage: {keep: {singletons: 13d}}\n", "storage: {keep: {windows: 401d}}\n", 
 		"api: {listen: \"127.0.0.1:8481\"}\n", "  - {name: u, address: 9.9.9.9}\n",
 	} {
 		if mustParse(t, minimal+change).Hash() == hash {

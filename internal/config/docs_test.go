@@ -63,7 +63,7 @@ func TestDocumentedValues(t *testing.T) {
 		"storage.path":             {"`" + DefaultStoragePath + "`"},
 		"storage.keep.singletons":  {"`" + retention(DefaultKeepSingletons) + "`", to(span(minKeepSingletons), span(maxKeep))},
 		"storage.keep.windows":     {"`" + retention(DefaultKeepWindows) + "`", to(span(minKeepWindows), span(maxKeep))},
-		"storage.keep.rollups":     {"`" + retention(DefaultKeepRollups) + "`", to(span(minKeepWindows), span(maxKeep))},
+		"storage.keep.rollups":     {"`" + retention(Forever) + "`", to(span(minKeepWindows), span(maxKeep))},
 		"api.listen":               {"`" + DefaultListen + "`"},
 	} {
 		for _, part := range want {

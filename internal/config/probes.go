@@ -20,7 +20,7 @@ const (
 	minOutageAfter = 100 * time.Millisecond
 	maxOutageAfter = time.Hour
 	minSize        = 24   // room for what a probe must carry to be known again
-	maxSizeICMP    = 1472 // fills an IPv4 packet of 1500 bytes
+	maxSizeICMP    = 1444 // fills a packet of 1492 bytes, PPPoE's MTU, with the IPv6 header
 
 	// geoFloor is the least round trip over a geostationary satellite: four
 	// legs of 35,786 km at the speed of light.

@@ -59,12 +59,14 @@ func (r *reader) storage(raw rawStorage) Storage {
 	}
 	s.Keep.Singletons = r.keep(raw.Keep.Singletons, DefaultKeepSingletons, minKeepSingletons)
 	s.Keep.Windows = r.keep(raw.Keep.Windows, DefaultKeepWindows, minKeepWindows)
-	s.Keep.Rollups = r.keep(raw.Keep.Rollups, DefaultKeepRollups, minKeepWindows)
+	rollups := r.keep(raw.Keep.Rollups, Forever, minKeepWindows)
 	singletons := kept{"singletons", raw.Keep.Singletons, s.Keep.Singletons}
 	windows := kept{"windows", raw.Keep.Windows, s.Keep.Windows}
-	rollups := kept{"rollups", raw.Keep.Rollups, s.Keep.Rollups}
 	r.ordered(singletons, windows, "singletons are stored in windows and go with them")
-	r.ordered(windows, rollups, "rollups are what remains when windows are gone")
+	r.ordered(windows, kept{"rollups", raw.Keep.Rollups, rollups}, "rollups are what remains when windows are gone")
+	if rollups != Forever {
+		r.warning(raw.Keep.Rollups.key, raw.Keep.Rollups.path, "not used by this version: rollups are kept forever")
+	}
 	r.influxdb(raw.InfluxDB)
 	return s
 }

@@ -17,7 +17,7 @@ import (
 // number of keys and of the depth, and whose recursion has no bound of its own.
 const (
 	maxSize    = 1 << 20 // bytes
-	maxTokens  = 20_000  // a full configuration of 100 links has some 4000
+	maxTokens  = 20_000  // as many links and targets as are allowed take some 4000
 	maxNesting = 16      // the grammar has 4 levels
 )
 
