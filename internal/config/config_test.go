@@ -263,7 +263,7 @@ func TestHashIsOfWhatIsInEffect(t *testing.T) {
 	for _, change := range []string{
 		"site: {name: away}\n", "site: {latitude: 1, longitude: 2}\n", "probes: {icmp: {interval: 1s}}\n", "probes: {icmp: {window: 20s}}\n",
 		"probes: {icmp: {loss_timeout: 3s}}\n", "probes: {icmp: {outage_after: 2s}}\n", "probes: {icmp: {size: 57}}\n",
-		"storage: {path: /data}\n", "storage: {keep: {singletons: 13d}}\n", "storage: {keep: {windows: 401d}}\n", 
+		"storage: {path: /data}\n", "storage: {keep: {singletons: 13d}}\n", "storage: {keep: {windows: 401d}}\n",
 		"api: {listen: \"127.0.0.1:8481\"}\n", "  - {name: u, address: 9.9.9.9}\n",
 	} {
 		if mustParse(t, minimal+change).Hash() == hash {
