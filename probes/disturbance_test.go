@@ -15,7 +15,6 @@ func TestClockSteps(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t, links{"geo": steady(600 * time.Millisecond)})
 			b.options.Epoch = 2
-			start := time.Now()
 			b.start()
 			time.Sleep(33*time.Second + 333*time.Millisecond)
 			b.clock.set(step)
@@ -57,7 +56,7 @@ func TestClockSteps(t *testing.T) {
 			for _, s := range all.Samples {
 				measured += s.Length
 				epoch := 2
-				if step < 0 && s.Start.Before(start.Add(-30*time.Minute)) {
+				if step < 0 && s.Start.Before(b.begin.Add(-30*time.Minute)) {
 					epoch = 3
 				}
 				if ns := s.Start.Nanosecond() % 1e6; ns != epoch {
@@ -114,7 +113,6 @@ func overlaps(s perigee.Sample, g perigee.Gap) bool {
 // probes that were under way are not held against the link.
 func TestStall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
 		b := newBench(t, links{"geo": func(seq perigee.Seq) fate {
 			f := fate{rtt: 600 * time.Millisecond}
 			if seq == 123 {
@@ -140,7 +138,7 @@ func TestStall(t *testing.T) {
 		}
 		// It begins when the next probe, 124, was due: one interval after 123.
 		sent := b.probers["geo"].sentAt
-		due := start.Add(sent[123] - 1000*time.Second + 100*time.Millisecond)
+		due := b.clock.base.Add(sent[123] - 1000*time.Second + 100*time.Millisecond)
 		if d := g.Start.Sub(due).Abs(); d > time.Millisecond {
 			t.Errorf("gap starts at %v, want %v", g.Start, due)
 		}
@@ -203,7 +201,6 @@ func TestLateLoopSkips(t *testing.T) {
 
 func TestSuspension(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
 		b := newBench(t, links{"geo": steady(600 * time.Millisecond)})
 		b.start()
 		time.Sleep(14 * time.Second)
@@ -217,7 +214,7 @@ func TestSuspension(t *testing.T) {
 			t.Fatalf("gaps %v, events %v, want one gap and no clock step", all.Gaps, all.Events)
 		}
 		g := all.Gaps[0]
-		if d := g.Start.Sub(start.Add(14 * time.Second)).Abs(); g.Reason != perigee.GapSuspended || d > 100*time.Millisecond {
+		if d := g.Start.Sub(b.begin.Add(14 * time.Second)).Abs(); g.Reason != perigee.GapSuspended || d > 100*time.Millisecond {
 			t.Errorf("gap %+v, want suspended from 14 s on", g)
 		}
 		if d := g.End.Sub(g.Start) - 8*time.Hour; d < 0 || d > 100*time.Millisecond {

@@ -11,6 +11,10 @@ import (
 )
 
 const (
+	// settle is how long the beginning waits for the probers to open their
+	// sockets: a probe due before that would count as a failed send.
+	settle = 250 * time.Millisecond
+
 	// collectEvery is how often results are collected and how far looks at the
 	// clocks are apart at most.
 	collectEvery = 250 * time.Millisecond
@@ -25,6 +29,14 @@ const (
 
 // measure plans and sends probes until ctx ends.
 func (r *Runner) measure(ctx context.Context) {
+	r.before = r.clock()
+	timer := time.NewTimer(settle)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return
+	case <-timer.C:
+	}
 	now := r.clock()
 	r.before, r.wanted, r.sending = now, now.Mono, true
 	r.collect = now.Mono + collectEvery
@@ -32,8 +44,7 @@ func (r *Runner) measure(ctx context.Context) {
 	for _, g := range r.groups {
 		g.next = g.schedule.Next(now.Mono)
 	}
-	timer := time.NewTimer(0)
-	defer timer.Stop()
+	timer.Reset(0)
 	for {
 		select {
 		case <-ctx.Done():
@@ -107,6 +118,9 @@ func (r *Runner) stopped(c change, then, now perigee.Reading) {
 	for _, l := range r.lines {
 		l.interrupt(r.before.Mono, cause)
 	}
+	if !r.sending {
+		return // what follows the end is no gap of this run
+	}
 	r.pending.Gaps = append(r.pending.Gaps, perigee.Gap{
 		Site: r.options.Site, Start: then.Wall, End: then.Wall.Add(now.Mono - then.Mono + c.asleep),
 		Reason: c.stopped, Detail: detail,
@@ -168,11 +182,11 @@ func (r *Runner) collectResults() {
 // drain waits until every probe has its outcome and duplicates are no longer likely, at
 // most until the late horizon of the last probe has passed for certain.
 func (r *Runner) drain() {
-	r.look()
-	if r.grid.cur != nil {
+	if r.sending {
+		r.look()
 		r.grid.cut(r.before.Mono, breakGap)
+		r.sending = false
 	}
-	r.sending = false
 	deadline := r.before.Mono + r.horizon + decisionGrace
 	ticker := time.NewTicker(drainEvery)
 	defer ticker.Stop()

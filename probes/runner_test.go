@@ -86,7 +86,7 @@ func TestWindowsAreRecordedTogether(t *testing.T) {
 			}
 		}
 		b.store.mu.Unlock()
-		// The bubble begins at midnight: windows end at 10, 20, 30 s and close 6 s later.
+		// Windows end at 10, 20, 30 s and close 6 s later.
 		if batches != 3 {
 			t.Errorf("%d batches after 40 s, want 3", batches)
 		}
@@ -213,10 +213,8 @@ func TestShutdownDecidesLostProbesAtTheHorizon(t *testing.T) {
 func TestOutageEdgesAreWithinOneInterval(t *testing.T) {
 	for _, reason := range []string{"", "interface down"} {
 		synctest.Test(t, func(t *testing.T) {
-			var b *bench
-			start := time.Now()
-			down, up := start.Add(23*time.Second), start.Add(25*time.Second)
-			b = newBench(t, links{
+			var down, up time.Time
+			b := newBench(t, links{
 				"fibre": steady(10 * time.Millisecond),
 				"geo": func(perigee.Seq) fate {
 					if now := time.Now(); !now.Before(down) && now.Before(up) {
@@ -224,6 +222,7 @@ func TestOutageEdgesAreWithinOneInterval(t *testing.T) {
 					}
 					return fate{rtt: 600 * time.Millisecond}
 				}})
+			down, up = b.begin.Add(23*time.Second), b.begin.Add(25*time.Second)
 			b.start()
 			time.Sleep(50 * time.Second)
 			if err := b.finish(); err != nil {
@@ -321,6 +320,24 @@ func TestRunRunsOnce(t *testing.T) {
 		}
 		if err := b.finish(); err != nil {
 			t.Fatal(err)
+		}
+	})
+}
+
+func TestStopBeforeTheFirstProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, links{"geo": steady(time.Millisecond)})
+		r, err := New(b.options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := r.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(b.probers["geo"].sentAt); n != 0 || !b.store.all().Empty() {
+			t.Errorf("%d probes sent and %v recorded, want nothing", n, b.store.all())
 		}
 	})
 }

@@ -36,7 +36,7 @@ type Periodic struct {
 
 // NewPeriodic returns a schedule whose phase is uniform within the interval, so that
 // runs begun at the same time of day do not all meet the same part of a path's own
-// period (RFC 3432 section 4.1).
+// period (RFC 3432).
 func NewPeriodic(interval time.Duration, rng *rand.Rand) Periodic {
 	return Periodic{Phase: time.Duration(rng.Int64N(int64(interval))), Interval: interval}
 }

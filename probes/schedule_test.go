@@ -34,7 +34,7 @@ func TestPeriodicNext(t *testing.T) {
 	}
 }
 
-// RFC 3432 section 4.1: the start is uniform within the interval. Chi-square over 10
+// RFC 3432: the start is uniform within the interval. Chi-square over 10
 // bins of 10,000 phases: 9 degrees of freedom, 27.9 is exceeded once in a thousand.
 func TestPeriodicPhaseIsUniform(t *testing.T) {
 	rng := seeded(1)
