@@ -225,6 +225,12 @@ func (h *Host) Adopt(device, prefix, gateway string) {
 // until t ends.
 func Route(t testing.TB, dst, device, gateway string, table int) {
 	t.Helper()
+	t.Cleanup(TemporaryRoute(t, dst, device, gateway, table))
+}
+
+// TemporaryRoute adds a route like Route, until remove is called.
+func TemporaryRoute(t testing.TB, dst, device, gateway string, table int) (remove func()) {
+	t.Helper()
 	l, err := netlink.LinkByName(device)
 	if err != nil {
 		t.Fatal(err)
@@ -237,7 +243,7 @@ func Route(t testing.TB, dst, device, gateway string, table int) {
 	if err := netlink.RouteAdd(r); err != nil {
 		t.Fatalf("route %s by %s: %v", dst, device, err)
 	}
-	t.Cleanup(func() { netlink.RouteDel(r) })
+	return func() { netlink.RouteDel(r) }
 }
 
 // Rule adds a policy rule until t ends: packets with mark (if not 0) and source (if

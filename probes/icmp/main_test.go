@@ -1,0 +1,9 @@
+package icmp
+
+import (
+	"testing"
+
+	"perigee/probes/bind/bindtest"
+)
+
+func TestMain(m *testing.M) { bindtest.Main(m) }
