@@ -19,6 +19,7 @@ type recorder struct {
 	changed    chan struct{} // closed and made anew at each change
 	singletons map[perigee.Seq]perigee.Singleton
 	order      []perigee.Seq
+	decided    map[perigee.Seq]time.Time
 	duplicates map[perigee.Seq]int
 	events     []string
 }
@@ -28,6 +29,7 @@ func newRecorder(t testing.TB) *recorder {
 		t:          t,
 		changed:    make(chan struct{}),
 		singletons: make(map[perigee.Seq]perigee.Singleton),
+		decided:    make(map[perigee.Seq]time.Time),
 		duplicates: make(map[perigee.Seq]int),
 	}
 }
@@ -39,6 +41,7 @@ func (r *recorder) Singleton(s perigee.Singleton) {
 		}
 		r.singletons[s.Seq] = s
 		r.order = append(r.order, s.Seq)
+		r.decided[s.Seq] = time.Now()
 	})
 }
 
