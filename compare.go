@@ -16,6 +16,10 @@ const (
 	// by resampling. Below it, see provisional.
 	enoughBlocks = 10
 
+	// leastBlocks is how many blocks remain at least when slow changes ask
+	// for longer ones.
+	leastBlocks = 5
+
 	// leastWindows is the least number of common windows that an interval can
 	// be made from at all: with 6, the range of their differences covers the
 	// median with 1 - 2 * 2^-6 = 96.9 %.

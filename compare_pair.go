@@ -99,7 +99,11 @@ func (w *pairing) references() (a, b float64) {
 
 // resample makes the intervals by block bootstrap.
 func (w *pairing) resample(p *Pair) {
-	boot := stats.Bootstrap{Confidence: confidence, Rand: w.random, Block: w.blockLength()}
+	block, short := w.blockLength()
+	if short {
+		p.Warnings = append(p.Warnings, "the difference between the links drifts so slowly that the range holds few independent stretches of it: the interval may be too narrow")
+	}
+	boot := stats.Bootstrap{Confidence: confidence, Rand: w.random, Block: block}
 	if w.metric.Kind != KindDistribution {
 		p.MedianDifference = Interval(boot.RatioDifference(ratios(w.metric, w.a), ratios(w.metric, w.b)))
 		return
@@ -113,10 +117,12 @@ func (w *pairing) resample(p *Pair) {
 }
 
 // blockLength returns the windows per block: as many as the dependence of the
-// differences asks for, at least blockTime and at most what leaves enoughBlocks.
-func (w *pairing) blockLength() int {
-	asked := int(stats.BlockLength(w.differences(0.5, w.a, w.b)))
-	return max(w.blockWindows, min(asked, len(w.a)/enoughBlocks))
+// differences asks for, at least blockTime and at most what leaves leastBlocks. It
+// reports whether the range is short for such dependence, so that enoughBlocks blocks
+// do not fit.
+func (w *pairing) blockLength() (windows int, short bool) {
+	asked := max(w.blockWindows, int(stats.BlockLength(w.differences(0.5, w.a, w.b))))
+	return max(w.blockWindows, min(asked, len(w.a)/leastBlocks)), asked*enoughBlocks > len(w.a)
 }
 
 // differences returns the difference of the metric (of the q-quantile of a

@@ -29,7 +29,7 @@ type Interval struct {
 type Bootstrap struct {
 	Block      int     // windows per block; at least 1
 	Confidence float64 // 0.95 if 0
-	Resamples  int     // 2000 if 0
+	Resamples  int     // 1000 if 0
 	Rand       *rand.Rand
 }
 
@@ -56,7 +56,10 @@ func (s Bootstrap) QuantileDifferences(a, b []Histogram, qs []float64, reference
 		return intervals
 	}
 	block := min(s.Block, n)
-	p := tables{newTable(a, block), newTable(b, block), reference}
+	p := tables{a: newTable(a, block), b: newTable(b, block)}
+	if reference == FromMinimum {
+		p.referenceA, p.referenceB = p.a.minimum(), p.b.minimum()
+	}
 	whole := []run{{0, n}}
 	if !p.defined(whole) {
 		return intervals
@@ -79,14 +82,17 @@ func (s Bootstrap) QuantileDifferences(a, b []Histogram, qs []float64, reference
 	})
 	for i := range intervals {
 		s.bound(&intervals[i], drawn[i], n, block, resolutions[i])
+		if reference == FromMinimum {
+			intervals[i].addError(s.minimumError(a, b, block))
+		}
 	}
 	return intervals
 }
 
-// tables are the windows of two links.
+// tables are the windows of two links, and what their values are counted from.
 type tables struct {
-	a, b      *table
-	reference Reference
+	a, b                   *table
+	referenceA, referenceB float64
 }
 
 func (p tables) defined(runs []run) bool { return p.a.count(runs) > 0 && p.b.count(runs) > 0 }
@@ -94,11 +100,7 @@ func (p tables) defined(runs []run) bool { return p.a.count(runs) > 0 && p.b.cou
 func (p tables) difference(runs []run, q float64) (value, resolution float64) {
 	va, ra := p.a.quantile(runs, q)
 	vb, rb := p.b.quantile(runs, q)
-	if p.reference == FromMinimum {
-		va -= p.a.minimum(runs)
-		vb -= p.b.minimum(runs)
-	}
-	return va - vb, ra + rb
+	return (va - p.referenceA) - (vb - p.referenceB), ra + rb
 }
 
 // Ratio is a part and its whole, e.g. lost and sent.
@@ -196,7 +198,7 @@ func (s Bootstrap) withDefaults() Bootstrap {
 		s.Confidence = 0.95
 	}
 	if s.Resamples == 0 {
-		s.Resamples = 2000
+		s.Resamples = 1000
 	}
 	s.Block = max(s.Block, 1)
 	return s

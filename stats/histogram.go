@@ -86,9 +86,51 @@ func (h Histogram) Quantile(q float64) (value, resolution float64, ok bool) {
 	if h.count == 0 || !(q >= 0 && q <= 1) {
 		return 0, 0, false
 	}
-	t := newTable([]Histogram{h}, 0)
-	value, resolution = t.quantile([]run{{0, 1}}, q)
-	return value, resolution, true
+	rank := q * float64(h.count-1)
+	k := int64(rank)
+	i, at := h.find(k)
+	low, high := h.bounds(i)
+	value = spread(low, high, at, h.bins[i].count)
+	if fraction := rank - float64(k); fraction > 0 {
+		next, at := h.find(k + 1)
+		low, high := h.bounds(next)
+		value += fraction * (spread(low, high, at, h.bins[next].count) - value)
+	}
+	return value, (high - low) / 2 * binShare(h.bins[i].count, h.count, q), true
+}
+
+// find returns the bin that holds the k-th smallest value, counted from 0, and the
+// value's rank within it.
+func (h Histogram) find(k int64) (i int, at int64) {
+	for i, b := range h.bins {
+		if k < b.count {
+			return i, k
+		}
+		k -= b.count
+	}
+	panic("stats: histogram holds fewer values than it counts")
+}
+
+// bounds returns what values bin i may hold, given the extremes.
+func (h Histogram) bounds(i int) (low, high float64) {
+	low, high = bounds(h.bins[i].index)
+	return min(max(low, h.min), h.max), max(min(high, h.max), h.min)
+}
+
+// spread returns the place of the k-th of count values that lie evenly between low
+// and high.
+func spread(low, high float64, k, count int64) float64 {
+	return low + (float64(k)+0.5)/float64(count)*(high-low)
+}
+
+// binShare returns the share that a bin of count values has of the values on the
+// q-quantile's side of n, at most 1.
+func binShare(count, n int64, q float64) float64 {
+	side := 2 * min(q, 1-q) * float64(n)
+	if side <= float64(count) {
+		return 1
+	}
+	return float64(count) / side
 }
 
 // ProbabilityLower returns the probability that a value of a, drawn at random, is

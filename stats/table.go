@@ -18,7 +18,8 @@ type table struct {
 	low, high []float64 // the bins' bounds, held within the extremes of all windows
 	windows   int       // with those repeated behind the end
 	below     []uint32  // below[bin*(windows+1)+w]; differences hold modulo 2^32
-	minima    []float64 // of each window; +Inf if empty
+	least     float64   // smallest value
+	hint      int       // bin that find found last
 }
 
 // newTable lays out windows, the first repeated of them once more behind the end, so
@@ -48,14 +49,9 @@ func newTable(windows []Histogram, repeated int) *table {
 	}
 	stride := t.windows + 1
 	t.below = make([]uint32, len(t.indexes)*stride)
-	t.minima = make([]float64, t.windows)
+	t.least = least
 	for w := range t.windows {
-		h := windows[w%len(windows)]
-		t.minima[w] = math.Inf(1)
-		if h.count > 0 {
-			t.minima[w] = h.min
-		}
-		for _, b := range h.bins {
+		for _, b := range windows[w%len(windows)].bins {
 			t.below[row[b.index]*stride+w+1] = uint32(b.count)
 		}
 	}
@@ -92,16 +88,8 @@ func (t *table) count(runs []run) int64 {
 	return t.atMost(len(t.indexes)-1, runs)
 }
 
-// minimum returns the smallest value of runs, +Inf if they are empty.
-func (t *table) minimum(runs []run) float64 {
-	least := math.Inf(1)
-	for _, r := range runs {
-		for _, v := range t.minima[r.start : r.start+r.length] {
-			least = min(least, v)
-		}
-	}
-	return least
-}
+// minimum returns the smallest value of all windows, which must not be empty.
+func (t *table) minimum() float64 { return t.least }
 
 // quantile returns the q-quantile of runs, which must not be empty, and its
 // resolution, as Histogram.Quantile defines them.
@@ -115,29 +103,29 @@ func (t *table) quantile(runs []run, q float64) (value, resolution float64) {
 		before = t.atMost(i-1, runs)
 	}
 	count := t.atMost(i, runs) - before
-	value = t.within(i, k-before, count)
+	value = spread(t.low[i], t.high[i], k-before, count)
 	if fraction := rank - float64(k); fraction > 0 && k+1 < n {
 		next, at, inside := i, k+1-before, count
 		if at >= count {
 			next = t.find(runs, k+1)
 			at, inside = 0, t.atMost(next, runs)-t.atMost(next-1, runs)
 		}
-		value += fraction * (t.within(next, at, inside) - value)
+		value += fraction * (spread(t.low[next], t.high[next], at, inside) - value)
 	}
-	side := 2 * min(q, 1-q) * float64(n)
-	share := 1.0
-	if side > float64(count) {
-		share = float64(count) / side
-	}
-	return value, (t.high[i] - t.low[i]) / 2 * share
+	return value, (t.high[i] - t.low[i]) / 2 * binShare(count, n, q)
 }
 
-// find returns the bin that holds the k-th smallest value, counted from 0.
+// find returns the bin that holds the k-th smallest value, counted from 0. It looks
+// near where it found the last, in steps that double: resamples differ little.
 func (t *table) find(runs []run, k int64) int {
-	return sort.Search(len(t.indexes)-1, func(i int) bool { return t.atMost(i, runs) > k })
-}
-
-// within returns the place of the k-th of count values spread evenly over bin i.
-func (t *table) within(i int, k, count int64) float64 {
-	return t.low[i] + (float64(k)+0.5)/float64(count)*(t.high[i]-t.low[i])
+	last := len(t.indexes) - 1
+	low, high := t.hint, t.hint // the bin is after low-1 and not after high
+	for step := 1; high < last && t.atMost(high, runs) <= k; step *= 2 {
+		low, high = high+1, min(high+step, last)
+	}
+	for step := 1; low > 0 && t.atMost(low-1, runs) > k; step *= 2 {
+		low, high = max(low-step, 0), low-1
+	}
+	t.hint = low + sort.Search(high-low, func(i int) bool { return t.atMost(low+i, runs) > k })
+	return t.hint
 }
