@@ -57,12 +57,28 @@ func (b *bursts) at(mono int64) bool {
 
 // next draws the burst that follows.
 func (b *bursts) next() {
-	b.bad = b.good + exponential(b.rng, b.burst.Good)
-	if b.burst.Edge > 0 && b.rng.Float64() < b.burst.Edge {
-		_, into := b.slots.locate(b.bad + b.ahead)
-		b.bad += int64(b.slots.Period) - into + int64(b.rng.Float64()*float64(b.burst.EdgeSpan))
-	}
+	b.bad = b.spend(b.good, b.rng.ExpFloat64())
 	b.good = b.bad + exponential(b.rng, b.burst.Bad)
+}
+
+// spend returns when, from the time from on, the expected number of bursts has grown
+// by hazard: at 1/Good per unit of time, or 1/EdgeGood at edges.
+func (b *bursts) spend(from int64, hazard float64) int64 {
+	if b.burst.EdgeGood == 0 {
+		return from + int64(hazard*float64(b.burst.Good))
+	}
+	for {
+		_, into := b.slots.locate(from + b.ahead)
+		mean, left := b.burst.Good, int64(b.slots.Period)-into
+		if into < int64(b.burst.EdgeSpan) {
+			mean, left = b.burst.EdgeGood, int64(b.burst.EdgeSpan)-into
+		}
+		if needs := int64(hazard * float64(mean)); needs < left {
+			return from + needs
+		}
+		hazard -= float64(left) / float64(mean)
+		from += left
+	}
 }
 
 // handovers is the line of time of Handovers, on mono.

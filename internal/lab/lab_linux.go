@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -40,8 +41,11 @@ type link struct {
 	removed bool
 }
 
-// New makes the lab's far namespace and links and starts them. It fails unless
-// Isolated, and with an error that matches ErrForbidden if the system does not allow
+// running is set while there is a lab: two would have the same addresses.
+var running atomic.Bool
+
+// New makes the lab's far namespace and links and starts them. There can be one lab
+// at a time in a process. It fails unless Isolated, and with an error that matches ErrForbidden if the system does not allow
 // what it needs.
 func New(o Options) (*Lab, error) {
 	if !Isolated() {
@@ -52,6 +56,9 @@ func New(o Options) (*Lab, error) {
 	}
 	if err := o.validate(); err != nil {
 		return nil, err
+	}
+	if !running.CompareAndSwap(false, true) {
+		return nil, errors.New("lab: there is one in this process already: close it first")
 	}
 	l := &Lab{sink: newSink(o.Truth, o.KeepTruth), procs: runtime.GOMAXPROCS(0)}
 	if err := l.start(o); err != nil {
@@ -96,9 +103,6 @@ func (l *Lab) addLink(e Endpoint, p Profile, seed uint64) error {
 	if err == nil {
 		err = l.home.configureHome(e)
 	}
-	if err == nil {
-		err = l.home.addRules(e)
-	}
 	var eng *engine
 	if err == nil {
 		eng, err = newEngine(e.Name, home, far, p, seed, l.sink)
@@ -109,7 +113,7 @@ func (l *Lab) addLink(e Endpoint, p Profile, seed uint64) error {
 		return err
 	}
 	l.links = append(l.links, &link{Endpoint: e, engine: eng})
-	return nil
+	return l.home.addRules(e)
 }
 
 // Close ends the lab: packets on their way are recorded as InFlight, the truth log is
@@ -122,7 +126,7 @@ func (l *Lab) Close() error {
 			l.starter.close()
 		}
 		for _, k := range l.links {
-			errs = append(errs, k.engine.stop())
+			errs = append(errs, k.engine.stop(), l.home.removeRules(k.Endpoint))
 		}
 		if l.sink != nil {
 			errs = append(errs, l.sink.close())
@@ -133,6 +137,7 @@ func (l *Lab) Close() error {
 			}
 		}
 		runtime.GOMAXPROCS(l.procs)
+		running.Store(false)
 		l.closed = errors.Join(errs...)
 	})
 	return l.closed

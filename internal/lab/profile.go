@@ -111,9 +111,9 @@ type Burst struct {
 	Bad  time.Duration // mean length of the bad state
 	Loss float64       // in the bad state; the good state loses none
 
-	// Edge is the share of bursts that wait for the next edge of Slots and
-	// begin within EdgeSpan after it, uniformly. It needs Slots.
-	Edge     float64
+	// EdgeGood replaces Good during the first EdgeSpan of each of the profile's
+	// Slots, so that bursts cluster there. 0 is no difference.
+	EdgeGood time.Duration
 	EdgeSpan time.Duration
 }
 
@@ -143,16 +143,17 @@ func (d Direction) validate(c *check, way string, slots Slots) {
 	c.length("reorder delay", d.ReorderDelay)
 	c.length("burst good", d.Burst.Good)
 	c.length("burst bad", d.Burst.Bad)
+	c.length("burst good at edges", d.Burst.EdgeGood)
 	c.length("burst edge span", d.Burst.EdgeSpan)
 	c.share("loss", d.Loss)
 	c.share("burst loss", d.Burst.Loss)
-	c.share("burst edge", d.Burst.Edge)
 	c.share("duplicate", d.Duplicate)
 	c.share("reorder", d.Reorder)
 	c.that(d.Jitter.Sigma >= 0, "jitter sigma is %v, must not be negative", d.Jitter.Sigma)
 	c.that(d.Level.Skew >= 0, "level skew is %v, must not be negative", d.Level.Skew)
 	c.that(d.Burst.Good == 0 || d.Burst.Bad > 0, "bursts last 0 s on average")
-	c.that(d.Burst.Edge == 0 || slots.Period > 0, "bursts at slot edges need slots")
+	c.that(d.Burst.EdgeGood == 0 || d.Burst.Good > 0 && d.Burst.EdgeSpan > 0 && d.Burst.EdgeSpan <= slots.Period,
+		"bursts at slot edges need bursts elsewhere and a span within a slot")
 	c.that(d.Reorder == 0 || d.ReorderDelay > 0, "reordering needs a reorder delay")
 	c.that(d.Rate >= 0, "rate is %d bit/s, must not be negative", d.Rate)
 	c.that(d.Rate == 0 || d.Queue >= MTU, "a queue of %d bytes holds no packet of %d", d.Queue, MTU)

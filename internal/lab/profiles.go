@@ -72,21 +72,27 @@ func Starlink() Profile {
 		Name: "starlink",
 		Slots: Slots{
 			Period: starlinkPeriod, Leap: gpsAheadOfUTC,
-			Outage: 0.12, OutageMin: 300 * time.Millisecond, OutageMax: 1100 * time.Millisecond,
+			Outage: 0.04, OutageMin: 300 * time.Millisecond, OutageMax: 1100 * time.Millisecond,
 		},
 		Up: Direction{
-			Delay:  9 * time.Millisecond,
-			Level:  Level{Spread: 35 * time.Millisecond, Skew: 2.5},
-			Jitter: Jitter{Median: 9 * time.Millisecond, Sigma: 0.7, Correlation: 50 * time.Millisecond, Max: 200 * time.Millisecond},
-			Burst:  Burst{Good: 4 * time.Second, Bad: 50 * time.Millisecond, Loss: 1, Edge: 0.35, EdgeSpan: time.Second},
-			Rate:   17e6, Queue: 300e3,
+			Delay:  7 * time.Millisecond,
+			Level:  Level{Spread: 55 * time.Millisecond, Skew: 4},
+			Jitter: Jitter{Median: 9500 * time.Microsecond, Sigma: 0.8, Correlation: 50 * time.Millisecond, Max: 250 * time.Millisecond},
+			Burst: Burst{
+				Good: 10 * time.Second, Bad: 60 * time.Millisecond, Loss: 1,
+				EdgeGood: 500 * time.Millisecond, EdgeSpan: 1200 * time.Millisecond,
+			},
+			Rate: 17e6, Queue: 300e3,
 		},
 		Down: Direction{
-			Delay:  7 * time.Millisecond,
-			Level:  Level{Spread: 20 * time.Millisecond, Skew: 2.5},
-			Jitter: Jitter{Median: 4 * time.Millisecond, Sigma: 0.7, Correlation: 50 * time.Millisecond, Max: 100 * time.Millisecond},
-			Burst:  Burst{Good: 7 * time.Second, Bad: 40 * time.Millisecond, Loss: 1, Edge: 0.35, EdgeSpan: time.Second},
-			Rate:   150e6, Queue: 1500e3,
+			Delay:  6 * time.Millisecond,
+			Level:  Level{Spread: 14 * time.Millisecond, Skew: 2},
+			Jitter: Jitter{Median: 5 * time.Millisecond, Sigma: 0.7, Correlation: 50 * time.Millisecond, Max: 100 * time.Millisecond},
+			Burst: Burst{
+				Good: 12 * time.Second, Bad: 40 * time.Millisecond, Loss: 1,
+				EdgeGood: 500 * time.Millisecond, EdgeSpan: 1200 * time.Millisecond,
+			},
+			Rate: 150e6, Queue: 1500e3,
 		},
 	}
 }

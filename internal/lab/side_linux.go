@@ -249,6 +249,26 @@ func (s *side) configureHome(e Endpoint) error {
 // done once: rules do not vanish with the device. The rules name the link's whole
 // prefixes, so that they hold for a new address too.
 func (s *side) addRules(e Endpoint) error {
+	for _, r := range rules(e) {
+		if err := s.netl.RuleAdd(r); err != nil {
+			return fmt.Errorf("rule: %s: %w", r, err)
+		}
+	}
+	return nil
+}
+
+func (s *side) removeRules(e Endpoint) error {
+	var errs []error
+	for _, r := range rules(e) {
+		if err := s.netl.RuleDel(r); err != nil {
+			errs = append(errs, fmt.Errorf("rule: %s: %w", r, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func rules(e Endpoint) []*netlink.Rule {
+	var all []*netlink.Rule
 	for _, from := range []netip.Prefix{netip.PrefixFrom(e.Home, 24).Masked(), netip.PrefixFrom(e.Home6, 64).Masked()} {
 		family := unix.AF_INET
 		if from.Addr().Is6() {
@@ -257,11 +277,9 @@ func (s *side) addRules(e Endpoint) error {
 		bySource, byMark := netlink.NewRule(), netlink.NewRule()
 		bySource.Family, bySource.Priority, bySource.Table, bySource.Src = family, sourcePriority+e.Number, firstTable+e.Number, ipNet(from)
 		byMark.Family, byMark.Priority, byMark.Table, byMark.Mark = family, markPriority+e.Number, firstTable+e.Number, e.Mark
-		if err := errors.Join(s.netl.RuleAdd(bySource), s.netl.RuleAdd(byMark)); err != nil {
-			return fmt.Errorf("rule for %s: %w", from, err)
-		}
+		all = append(all, bySource, byMark)
 	}
-	return nil
+	return all
 }
 
 // addAddress adds an address without duplicate address detection, which would make it

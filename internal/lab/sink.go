@@ -16,13 +16,16 @@ const (
 	// chunksWaiting bounds what waits for the sink: about a million records, 40 s of
 	// a link at full rate. An engine that finds it full drops records and counts them.
 	chunksWaiting = 2048
+
+	// chunksFree is how many chunks are kept for reuse.
+	chunksFree = 64
 )
 
 // sink is the truth log: it takes chunks of records from the engines and writes them,
 // and keeps them if asked, on a goroutine of its own.
 type sink struct {
 	chunks  chan sinkItem
-	free    sync.Pool
+	free    chan []Record
 	dropped atomic.Int64
 	done    chan struct{}
 
@@ -47,8 +50,7 @@ func newSink(w io.Writer, keep bool) *sink {
 	if w == nil && !keep {
 		return nil
 	}
-	s := &sink{chunks: make(chan sinkItem, chunksWaiting), done: make(chan struct{}), keep: keep}
-	s.free.New = func() any { return make([]Record, 0, chunkRecords) }
+	s := &sink{chunks: make(chan sinkItem, chunksWaiting), free: make(chan []Record, chunksFree), done: make(chan struct{}), keep: keep}
 	if w != nil {
 		s.out = bufio.NewWriterSize(w, 1<<16)
 	}
@@ -58,7 +60,12 @@ func newSink(w io.Writer, keep bool) *sink {
 
 // chunk returns an empty chunk.
 func (s *sink) chunk() []Record {
-	return s.free.Get().([]Record)[:0]
+	select {
+	case c := <-s.free:
+		return c[:0]
+	default:
+		return make([]Record, 0, chunkRecords)
+	}
 }
 
 // take hands a chunk over. It never waits.
@@ -103,7 +110,10 @@ func (s *sink) run() {
 	for item := range s.chunks {
 		s.write(item.records)
 		if item.records != nil {
-			s.free.Put(item.records)
+			select {
+			case s.free <- item.records:
+			default:
+			}
 		}
 		if item.flushed != nil {
 			s.flushOut()
