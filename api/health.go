@@ -149,7 +149,7 @@ func linkState(streams []streamState, last, now time.Time) (State, string) {
 	case len(degraded) > 0:
 		return StateDegraded, texts[StateDegraded]
 	case len(silent) > 0:
-		return StateDegraded, "no data of " + strings.Join(slices.Compact(silent), ", ")
+		return StateDegraded, "no data from " + strings.Join(slices.Compact(silent), ", ")
 	}
 	return StateUp, "answers"
 }
