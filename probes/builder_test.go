@@ -211,6 +211,27 @@ func TestInterruptedProbesAreSkipped(t *testing.T) {
 	}
 }
 
+// The first of two interruptions spoils what it spoiled, whatever the second would, and
+// neither spoils what was decided before.
+func TestInterruptedTwice(t *testing.T) {
+	g := grid{window: time.Minute}
+	g.begin(reading(0))
+	b := newBuilder(testConfig())
+	b.plan(g.cur, 0)
+	b.decide(perigee.Singleton{Seq: 0, At: 0, Outcome: perigee.Lost}) // at 6 s
+	b.plan(g.cur, 8*time.Second)
+	b.interrupt(10*time.Second, "first")
+	b.interrupt(12*time.Second, "second")
+	b.decide(received(1, 8*time.Second, 2500*time.Millisecond)) // heard between the two
+	p := flush(t, b)[0].Singletons
+	if p[0].Outcome != perigee.Lost {
+		t.Errorf("a probe lost before became %v", p[0].Outcome)
+	}
+	if p[1].Outcome != perigee.Skipped || p[1].Cause != "first" {
+		t.Errorf("a probe heard after the first interruption became %v (%s)", p[1].Outcome, p[1].Cause)
+	}
+}
+
 // A prober that never reports must not keep windows open for ever.
 func TestSilentProberExpires(t *testing.T) {
 	g := grid{window: 10 * time.Second}

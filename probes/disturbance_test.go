@@ -232,6 +232,29 @@ func TestSuspension(t *testing.T) {
 	})
 }
 
+// What happens after measuring ended is no gap of this run, but probes that were under
+// way are still not held against the link.
+func TestSuspensionWhileStopping(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, links{"geo": steady(0)})
+		b.start()
+		time.Sleep(500 * time.Millisecond)
+		go func() {
+			time.Sleep(time.Second)
+			b.clock.sleep(time.Hour)
+		}()
+		if err := b.finish(); err != nil {
+			t.Fatal(err)
+		}
+		if gaps := b.store.all().Gaps; len(gaps) != 0 {
+			t.Errorf("gaps %v, want none", gaps)
+		}
+		if counts, _ := b.store.of("geo"); counts.Skipped != 5 {
+			t.Errorf("counts %+v, want the five under way skipped", counts)
+		}
+	})
+}
+
 func TestProberThatDiesIsRestarted(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -308,18 +331,66 @@ func TestRestartsBackOff(t *testing.T) {
 	})
 }
 
+// A prober that ran well for a while is restarted at once, and each death is told.
+func TestRestartsBeginAnewAfterAHealthyRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, links{"geo": steady(600 * time.Millisecond)})
+		b.start()
+		for range 10 {
+			time.Sleep(time.Minute)
+			b.probers["geo"].end <- errCable
+			time.Sleep(restartMin)
+			if s := b.runner.Status()[0]; !s.Running {
+				t.Errorf("status %+v %v after a death, want running again", s, restartMin)
+			}
+		}
+		if err := b.finish(); err != nil {
+			t.Fatal(err)
+		}
+		if events := b.store.all().Events; len(events) != 10 {
+			t.Errorf("%d events, want one for each of ten deaths", len(events))
+		}
+	})
+}
+
+// Without the permission to open a socket nothing is won by trying often.
+func TestMissingPermissionIsTriedSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, links{"geo": steady(600 * time.Millisecond)})
+		go func() {
+			for range 3 {
+				b.probers["geo"].end <- &perigee.Error{Code: perigee.CodePermission, Message: "icmp: no permission"}
+			}
+		}()
+		b.start()
+		time.Sleep(7 * time.Second) // a pause is 7.5 to 10 s
+		if s := b.runner.Status()[0]; s.Restarts != 1 || s.Running {
+			t.Errorf("status %+v after 7 s, want one attempt", s)
+		}
+		time.Sleep(30 * time.Second)
+		if s := b.runner.Status()[0]; !s.Running {
+			t.Errorf("status %+v, want it running once it is permitted", s)
+		}
+		if err := b.finish(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 func TestPanicInSendRestartsTheProber(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, links{"fibre": steady(10 * time.Millisecond), "geo": func(seq perigee.Seq) fate {
 			return fate{rtt: 600 * time.Millisecond, panics: seq == 50}
 		}})
+		b.options.Interval = 10 * time.Millisecond
 		b.start()
-		time.Sleep(20 * time.Second)
+		time.Sleep(2 * time.Second)
 		if err := b.finish(); err != nil {
 			t.Fatal(err)
 		}
 		counts, probes := b.store.of("geo")
-		if counts.Planned != 200 || counts.Skipped < 6 || counts.Received < 190 {
+		// All 50 were under way, and the prober is left alone for 75 to 100 ms.
+		if counts.Planned != 200 || counts.Skipped < 58 || counts.Skipped > 62 || counts.SendFailed != 0 {
 			t.Errorf("counts %+v, want a short interruption", counts)
 		}
 		if p := probes[50]; p.Outcome != perigee.Skipped {

@@ -48,7 +48,8 @@ func (c *testClock) sleep(d time.Duration) {
 // fate is what becomes of a probe that is sent.
 type fate struct {
 	rtt        time.Duration // 0: never answered
-	duplicates int           // further replies 1 ms apart
+	duplicates int           // further replies
+	spread     time.Duration // between these; 1 ms if 0
 	fail       string        // it is not sent
 	block      time.Duration // how long Send takes
 	panics     bool          // Send panics
@@ -120,7 +121,7 @@ func (p *fakeProber) Send(seq perigee.Seq, emit perigee.Emitter) {
 		p.mu.Unlock()
 		emit.Singleton(s)
 		for i := range f.duplicates {
-			time.AfterFunc(time.Duration(i+1)*time.Millisecond, func() { emit.Duplicate(seq) })
+			time.AfterFunc(time.Duration(i+1)*max(f.spread, time.Millisecond), func() { emit.Duplicate(seq) })
 		}
 	})
 }

@@ -90,6 +90,23 @@ func TestGridAbsorbsASlewedClock(t *testing.T) {
 	}
 }
 
+// However far many small steps add up, a window keeps at least half and at most one and
+// a half of its length on the monotonic clock.
+func TestGridAbsorbsLittleByLittle(t *testing.T) {
+	for _, c := range []struct{ wall, want time.Duration }{
+		{18 * time.Second, 5 * time.Second},
+		{3 * time.Second, 15 * time.Second},
+		{11 * time.Second, 9 * time.Second},
+	} {
+		g := grid{window: 10 * time.Second}
+		g.begin(reading(0))
+		g.advance(perigee.Reading{Wall: noon.Add(c.wall), Mono: 10 * time.Second})
+		if got := g.cur.end - g.cur.mono; got != c.want || g.cur.length != 10*time.Second {
+			t.Errorf("clock at %v after 10 s: the next window takes %v, want %v", c.wall, got, c.want)
+		}
+	}
+}
+
 func TestGridCut(t *testing.T) {
 	g := grid{window: 10 * time.Second}
 	g.begin(reading(0))
@@ -135,6 +152,11 @@ func TestCompare(t *testing.T) {
 			change{stopped: perigee.GapSuspended, cut: before.Mono, asleep: time.Minute}},
 		{"asleep_and_set_forward", interval + time.Minute + time.Hour, interval, time.Minute,
 			change{stopped: perigee.GapSuspended, cut: wanted, asleep: time.Minute, step: time.Hour}},
+		// What took the larger part of the time names the gap.
+		{"asleep_and_slow_to_wake", 63 * time.Second, 3 * time.Second, time.Minute,
+			change{stopped: perigee.GapSuspended, cut: wanted, asleep: time.Minute}},
+		{"stalled_and_asleep_for_a_moment", 31 * time.Second, 30 * time.Second, time.Second,
+			change{stopped: perigee.GapStalled, cut: wanted, asleep: time.Second}},
 		{"stalled_and_set_back", 3*time.Second - time.Hour, 3 * time.Second, 0,
 			change{stopped: perigee.GapStalled, cut: wanted, step: -time.Hour}},
 		{"error_of_reading_two_clocks", interval, interval, time.Millisecond, change{}},

@@ -160,7 +160,7 @@ func TestSeqOfAnInstantIsTheSameOnEveryLink(t *testing.T) {
 func TestShutdownFlushes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, links{"geo": func(seq perigee.Seq) fate {
-			return fate{rtt: 2500 * time.Millisecond, duplicates: 1}
+			return fate{rtt: 2500 * time.Millisecond, duplicates: 1, spread: 900 * time.Millisecond}
 		}})
 		b.start()
 		time.Sleep(4 * time.Second)
