@@ -100,8 +100,9 @@ type singletonJSON struct {
 // error of samples or of w.
 func WriteJSONL(w io.Writer, samples iter.Seq2[perigee.Sample, error]) error {
 	out := buffered(w)
+	encoder := newEncoder(out)
 	return stream(samples, func(s *perigee.Sample) error {
-		return encode(out, newSampleJSON(s))
+		return encoder.Encode(newSampleJSON(s))
 	}, out.Flush)
 }
 
@@ -109,6 +110,7 @@ func WriteJSONL(w io.Writer, samples iter.Seq2[perigee.Sample, error]) error {
 // sample. It returns the first error of samples or of w.
 func WriteSingletonsJSONL(w io.Writer, samples iter.Seq2[perigee.Sample, error]) error {
 	out := buffered(w)
+	encoder := newEncoder(out)
 	return stream(samples, func(s *perigee.Sample) error {
 		for _, one := range s.Singletons {
 			at := s.Start.Add(one.At)
@@ -124,7 +126,7 @@ func WriteSingletonsJSONL(w io.Writer, samples iter.Seq2[perigee.Sample, error])
 				Duplicates:         one.Duplicates,
 				Cause:              one.Cause,
 			}
-			if err := encode(out, object); err != nil {
+			if err := encoder.Encode(object); err != nil {
 				return err
 			}
 		}
@@ -132,10 +134,10 @@ func WriteSingletonsJSONL(w io.Writer, samples iter.Seq2[perigee.Sample, error])
 	}, out.Flush)
 }
 
-func encode(w io.Writer, object any) error {
+func newEncoder(w io.Writer) *json.Encoder {
 	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	return encoder.Encode(object)
+	encoder.SetEscapeHTML(false) // names stay readable
+	return encoder
 }
 
 func newStreamJSON(s perigee.Stream) streamJSON {
