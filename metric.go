@@ -44,7 +44,7 @@ var Metrics = []Metric{
 	{Name: MetricLossRatio, Unit: "ratio", Kind: KindRatio, Comparable: true,
 		Definition: "(lost + late) / sent", Undefined: "nothing was sent", Source: "RFC 6673"},
 	{Name: MetricJitter, Unit: "seconds", Kind: KindEstimate, Comparable: true,
-		Definition: "running estimator J += (|D| - J)/16 over round-trip times of consecutive probes that both arrived, carried over losses and windows; of a range, its value at the end, and in comparisons its mean per window",
+		Definition: "running estimator J += (|D| - J)/16 over round-trip times of consecutive probes that both arrived, carried over losses and windows; of a range, its value at the end, and in comparisons its mean",
 		Undefined:  "no two consecutive probes arrived", Source: "RFC 3550 A.8"},
 	{Name: MetricPDV, Unit: "seconds", Kind: KindDistribution, Comparable: true,
 		Definition: "round-trip time minus the smallest of the window or range", Undefined: "no probe was answered in time", Source: "RFC 5481"},

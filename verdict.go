@@ -47,8 +47,8 @@ type unit struct {
 }
 
 // unitFor chooses the unit and the decimals for an interval: seconds from one second
-// on, else milliseconds, and points of a percentage for ratios; decimals so that half
-// the interval's width has one or two digits, and so that no bound other than 0 is
+// on, else milliseconds, and points of a percentage for ratios; decimals so that a
+// digit is at most half of the interval's half-width, and so that no bound other than 0 is
 // written as 0.
 func unitFor(metric Metric, d Interval) unit {
 	u := unit{name: "ms", scale: 1000}
@@ -62,7 +62,7 @@ func unitFor(metric Metric, d Interval) unit {
 	const most = 6
 	width := (d.High - d.Low) / 2 * u.scale
 	if width > 0 {
-		u.decimals = min(max(-int(math.Floor(math.Log10(width))), 0), most)
+		u.decimals = min(max(-int(math.Floor(math.Log10(width/2))), 0), most)
 	} else {
 		u.decimals = 1
 	}

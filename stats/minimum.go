@@ -13,13 +13,12 @@ import (
 const lowest = 5
 
 // minimumError returns the error of the difference of a's and b's minima at the
-// confidence asked: see minimumScale. For the error's distribution the two minima are
-// taken as Gumbel, so that their difference is logistic, with the quantile
-// ln((1+c)/(1-c)) times the scale, 3.66 for 95 %; that the scale itself comes from few
-// spacings adds a sixth.
+// confidence asked, each minimum being taken as normal with minimumScale as its
+// standard deviation. (That of a Gumbel distribution, to which minima of unbounded
+// values tend, is 1.28 times the scale; delays have a floor and vary less: in
+// simulation 95 % of differences are within 2.0 to 2.9 scales, and this gives 2.8.)
 func (s Bootstrap) minimumError(a, b []Histogram, block int) float64 {
-	scale := math.Sqrt((square(minimumScale(a, block)) + square(minimumScale(b, block))) / 2)
-	return 7.0 / 6 * math.Log((1+s.Confidence)/(1-s.Confidence)) * scale
+	return normalQuantile((1+s.Confidence)/2) * math.Hypot(minimumScale(a, block), minimumScale(b, block))
 }
 
 // minimumScale returns the scale of the distribution that the minimum of windows comes
@@ -55,5 +54,3 @@ func (i *Interval) addError(e float64) {
 	i.Low = i.Estimate - math.Hypot(i.Estimate-i.Low, e)
 	i.High = i.Estimate + math.Hypot(i.High-i.Estimate, e)
 }
-
-func square(x float64) float64 { return x * x }

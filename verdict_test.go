@@ -1,0 +1,43 @@
+package perigee
+
+import (
+	"testing"
+	"time"
+)
+
+func TestVerdict(t *testing.T) {
+	rtt, _ := LookupMetric(MetricRTT)
+	loss, _ := LookupMetric(MetricLossRatio)
+	interval := func(estimate, low, high float64) Interval {
+		return Interval{Estimate: estimate, Low: low, High: high, Confidence: 0.95, Defined: true, Bounded: true}
+	}
+	for name, c := range map[string]struct {
+		metric  Metric
+		d       Interval
+		enough  bool
+		windows int
+		want    string
+	}{
+		"lower":           {rtt, interval(-0.551, -0.553, -0.549), true, 360, "a is lower by 551 ms (95 % CI 549 to 553 ms)"},
+		"higher":          {rtt, interval(0.551, 0.549, 0.553), true, 360, "a is higher by 551 ms (95 % CI 549 to 553 ms)"},
+		"no_difference":   {rtt, interval(0.0004, -0.0008, 0.0015), true, 360, "no difference shown (estimate 0.4 ms, 95 % CI -0.8 to 1.5 ms)"},
+		"provisional":     {rtt, interval(-0.551, -0.553, -0.549), false, 6, "a is lower by 551 ms (95 % CI 549 to 553 ms; provisional, 60 s measured)"},
+		"seconds":         {rtt, interval(1.25, 1.21, 1.30), true, 360, "a is higher by 1.25 s (95 % CI 1.21 to 1.30 s)"},
+		"wide":            {rtt, interval(-0.4, -0.7, -0.1), true, 360, "a is lower by 400 ms (95 % CI 100 to 700 ms)"},
+		"microseconds":    {rtt, interval(-0.000052, -0.000055, -0.000049), true, 360, "a is lower by 0.052 ms (95 % CI 0.049 to 0.055 ms)"},
+		"bound_near_zero": {rtt, interval(0.004, 0.00003, 0.008), true, 360, "a is higher by 4.00 ms (95 % CI 0.03 to 8.00 ms)"},
+		"zero_width":      {rtt, interval(0, 0, 0), true, 360, "no difference shown (estimate 0.0 ms, 95 % CI 0.0 to 0.0 ms)"},
+		"bound_is_zero":   {loss, interval(0.002, 0, 0.004), true, 360, "no difference shown (estimate 0.2 % points, 95 % CI 0.0 to 0.4 % points)"},
+		"minus_zero":      {rtt, interval(-0.00004, -0.004, 0.004), true, 360, "no difference shown (estimate 0 ms, 95 % CI -4 to 4 ms)"},
+		"ratio":           {loss, interval(-0.013, -0.017, -0.009), true, 360, "a is lower by 1.3 % points (95 % CI 0.9 to 1.7 % points)"},
+		"too_few":         {rtt, Interval{Estimate: -0.5, Confidence: 0.95, Defined: true}, false, 4, "not enough data: 4 of at least 6 common windows"},
+		"nothing":         {rtt, Interval{}, false, 0, "not enough data: 0 of at least 6 common windows"},
+		"no_values":       {rtt, Interval{}, true, 360, "not enough data: no common window has a value of rtt for both"},
+		"nothing_lost":    {loss, Interval{Confidence: 0.95, Defined: true}, true, 360, "no difference shown (loss_ratio of both was the same throughout)"},
+	} {
+		p := Pair{A: "a", B: "b", MedianDifference: c.d, EnoughData: c.enough}
+		if got := verdict(p, c.metric, c.windows, time.Minute); got != c.want {
+			t.Errorf("%s: verdict %q, want %q", name, got, c.want)
+		}
+	}
+}
