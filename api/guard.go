@@ -6,12 +6,14 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+	"github.com/go-chi/chi/v5/middleware"
 
 	"perigee"
 )
@@ -81,21 +83,27 @@ func ownHost(host string, allowed []string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-// withRecovery turns a panic into an internal error, unless it means to break the
-// connection.
+// withRecovery turns a panic into an internal error, or breaks the connection if an
+// answer has begun or the panic means to.
 func (s *server) withRecovery(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		out := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		defer func() {
-			if v := recover(); v != nil {
-				if v == http.ErrAbortHandler {
-					panic(v)
-				}
-				err := fmt.Errorf("panic: %v", v)
-				s.report(r, err)
-				problemOf(err).write(w)
+			v := recover()
+			if v == nil {
+				return
 			}
+			if v == http.ErrAbortHandler {
+				panic(v)
+			}
+			err := fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+			s.report(r, err)
+			if out.Status() != 0 {
+				panic(http.ErrAbortHandler)
+			}
+			problemOf(err).write(out)
 		}()
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(out, r)
 	})
 }
 
