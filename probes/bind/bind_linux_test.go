@@ -266,6 +266,34 @@ func TestSocketHearsOnlyItsOwnReplies(t *testing.T) {
 	}
 }
 
+// How long a packet lay in the socket is known from the kernel's stamp.
+func TestReceiveTellsHowLongThePacketWaited(t *testing.T) {
+	bindtest.Need(t)
+	for _, to := range []string{"127.0.0.1", "::1"} {
+		addr := netip.MustParseAddr(to)
+		s, err := newBinder(t, bind.Options{Interface: "lo"}).ListenICMP(addr, 77)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		sent := time.Now()
+		if err := s.Send(request(77, addr.Is6()), addr); err != nil {
+			t.Fatal(err)
+		}
+		returned := time.Now()
+		<-time.After(20 * time.Millisecond)
+		var m bind.Message
+		s.SetDeadline(time.Now().Add(10 * time.Second))
+		if err := s.Receive(&m); err != nil {
+			t.Fatal(err)
+		}
+		// Loopback delivers before Send returns, or a moment later on another core.
+		if m.Waited <= time.Since(returned)/2 || m.Waited > time.Since(sent) {
+			t.Errorf("%s: waited %v, want about the %v since it was sent", to, m.Waited, time.Since(sent))
+		}
+	}
+}
+
 func TestCloseEndsReceive(t *testing.T) {
 	bindtest.Need(t)
 	s, err := newBinder(t, bind.Options{Interface: "lo"}).ListenICMP(netip.MustParseAddr("127.0.0.1"), 77)
@@ -323,14 +351,12 @@ func TestUnprivilegedSockets(t *testing.T) {
 }
 
 func TestDialControlBindsLikeICMP(t *testing.T) {
-	far, wan0, wan1 := twoLinks(t)
+	far, _, _ := twoLinks(t)
 	bindtest.Rule(t, 0x10, "", 102)
 	bindtest.Rule(t, 0, "10.2.0.2", 102)
 	var listener net.Listener
 	far.Do(func() (err error) { listener, err = net.Listen("tcp", target+":0"); return err })
 	defer listener.Close()
-	_ = wan0
-	_ = wan1
 	for name, opts := range map[string]bind.Options{
 		"device": {Interface: "wan1"},
 		"source": {Source: netip.MustParseAddr("10.2.0.2")},
@@ -346,5 +372,21 @@ func TestDialControlBindsLikeICMP(t *testing.T) {
 			t.Errorf("%s: connected from %s, want 10.2.0.2", name, got)
 		}
 		conn.Close()
+	}
+
+	// A socket made here cannot be on a link that is a namespace.
+	b := newBinder(t, bind.Options{Namespace: far.Path()})
+	d := net.Dialer{Control: b.DialControl}
+	if conn, err := d.DialContext(t.Context(), "tcp", listener.Addr().String()); bind.ReasonOf(err) != bind.ReasonNoNamespace {
+		t.Errorf("dial outside the namespace: %v, %v, want %q", conn, err, bind.ReasonNoNamespace)
+	}
+	if err := b.Do(func() error {
+		conn, err := d.DialContext(t.Context(), "tcp", listener.Addr().String())
+		if err == nil {
+			conn.Close()
+		}
+		return err
+	}); err != nil {
+		t.Errorf("dial inside the namespace: %v", err)
 	}
 }

@@ -48,7 +48,7 @@ func (l *fakeLink) Open(netip.Addr, uint16) (socket, error) {
 	s := &fakeSocket{
 		link:     l,
 		path:     l.path,
-		replies:  make(chan []byte, 1024),
+		replies:  make(chan fakeReply, 1024),
 		closed:   make(chan struct{}),
 		deadline: make(chan time.Time, 1),
 	}
@@ -66,10 +66,16 @@ func (l *fakeLink) set(f func()) {
 	l.changed = true
 }
 
+// fakeReply is a packet and when it came, which the kernel would stamp on it.
+type fakeReply struct {
+	packet []byte
+	at     time.Time
+}
+
 type fakeSocket struct {
 	link     *fakeLink
 	path     bind.Path
-	replies  chan []byte
+	replies  chan fakeReply
 	closed   chan struct{}
 	deadline chan time.Time // a new one, for the receive that waits
 
@@ -113,7 +119,7 @@ func (s *fakeSocket) Send(p []byte, to netip.Addr) error {
 		time.AfterFunc(delay, func() {
 			select {
 			case <-s.closed:
-			case s.replies <- reply:
+			case s.replies <- fakeReply{reply, time.Now()}:
 			}
 		})
 	}
@@ -134,7 +140,7 @@ func (s *fakeSocket) Receive(m *bind.Message) error {
 		}
 		select {
 		case p := <-s.replies:
-			*m = bind.Message{Data: p, Local: s.path.Local, Interface: s.path.Index}
+			*m = s.message(p)
 			return nil
 		case <-s.deadline:
 		case <-expired:
@@ -144,10 +150,14 @@ func (s *fakeSocket) Receive(m *bind.Message) error {
 	}
 }
 
+func (s *fakeSocket) message(r fakeReply) bind.Message {
+	return bind.Message{Data: r.packet, Local: s.path.Local, Interface: s.path.Index, Waited: time.Since(r.at)}
+}
+
 func (s *fakeSocket) ReceiveNow(m *bind.Message) error {
 	select {
 	case p := <-s.replies:
-		*m = bind.Message{Data: p, Local: s.path.Local, Interface: s.path.Index}
+		*m = s.message(p)
 		return nil
 	default:
 		return os.ErrDeadlineExceeded

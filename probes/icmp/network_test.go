@@ -271,6 +271,24 @@ func TestDeviceThatComesBackIsPickedUp(t *testing.T) {
 	}
 }
 
+// The reply comes, but by the other link: this link has not carried it.
+func TestReplyByAnotherLinkIsNotReceived(t *testing.T) {
+	far := twoLinks(t)
+	far.RouteTo("10.2.0.2/32", "10.1.0.2")
+	p, r := newProber(t, Options{Bind: bind.Options{Source: netip.MustParseAddr("10.2.0.2")}, LossTimeout: 200 * ms}), newRecorder(t)
+	start(t, p, r)
+	p.awaitRunning(t)
+	heard := bindtest.NewCapture(t, "wan0")
+	p.Send(0, r)
+	r.waitDecided(1)
+	if s := r.outcome(0); s.Outcome != perigee.Lost {
+		t.Errorf("probe is %v, want lost", s.Outcome)
+	}
+	if n := heard.Replies(); n != 1 {
+		t.Errorf("%d replies came by the other link, want 1", n)
+	}
+}
+
 func TestNamespaceLink(t *testing.T) {
 	inside, far := bindtest.NewHost(t), bindtest.NewHost(t)
 	far.AddAddress(farAddress + "/32")

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -88,10 +90,11 @@ func TestOutcomesInTime(t *testing.T) {
 func TestWallClockStepsChangeNothing(t *testing.T) {
 	run := func(t *testing.T, step time.Duration) (all []perigee.Singleton) {
 		synctest.Test(t, func(t *testing.T) {
-			began, offset := time.Now(), time.Duration(0)
+			began := time.Now()
+			var offset atomic.Int64
 			o := Options{Clock: func() perigee.Reading {
 				now := time.Now()
-				return perigee.Reading{Wall: now.Add(offset), Mono: now.Sub(began)}
+				return perigee.Reading{Wall: now.Add(time.Duration(offset.Load())), Mono: now.Sub(began)}
 			}}
 			p, _ := newFake(t, o, func(seq perigee.Seq) []time.Duration {
 				if seq%7 == 3 {
@@ -103,8 +106,7 @@ func TestWallClockStepsChangeNothing(t *testing.T) {
 			start(t, p, r)
 			synctest.Wait()
 			send(p, r, 0, 50, 100*ms)
-			synctest.Wait() // the prober rests: nobody reads the clock
-			offset = step
+			offset.Store(int64(step))
 			send(p, r, 50, 50, 100*ms)
 			time.Sleep(7 * time.Second)
 			synctest.Wait()
@@ -120,6 +122,34 @@ func TestWallClockStepsChangeNothing(t *testing.T) {
 			t.Errorf("wall clock stepped by %v: singletons or their order differ", step)
 		}
 	}
+}
+
+// The process is stopped for longer than the late horizon, as by SIGSTOP. The replies
+// that came meanwhile are read before anything is called lost, with the times at
+// which they came.
+func TestStalledProcessLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, l := newFake(t, Options{}, func(seq perigee.Seq) []time.Duration {
+			return [][]time.Duration{{100 * ms}, {3500 * ms}, nil}[seq]
+		})
+		r := newRecorder(t)
+		// What Run does, but for hearing.
+		if err := p.begin(); err != nil {
+			t.Fatal(err)
+		}
+		p.tryLink(r)
+		send(p, r, 0, 3, 0)
+		time.Sleep(time.Minute)
+		p.expire(l.sockets[0], new(bind.Message), r)
+		want := perigee.Counts{Planned: 3, Sent: 3, Received: 1, Late: 1, Lost: 1}
+		if c := r.counts(); c != want {
+			t.Errorf("counts %+v, want %+v", c, want)
+		}
+		if s := r.outcome(0); s.RTT != 100*ms {
+			t.Errorf("RTT %v, want 100ms", s.RTT)
+		}
+		p.end("stopped", r)
+	})
 }
 
 func TestStoppingSkipsWhatIsUndecided(t *testing.T) {
@@ -161,7 +191,7 @@ func TestRunsDoNotMixTheirReplies(t *testing.T) {
 		start(t, p, r)
 		synctest.Wait()
 		p.Send(7, r)
-		l.sockets[1].replies <- stale
+		l.sockets[1].replies <- fakeReply{stale, time.Now()}
 		synctest.Wait()
 		if c := r.counts(); c.Planned != 0 {
 			t.Errorf("a stale reply decided a probe: %+v", c)
@@ -266,16 +296,24 @@ func TestReboundLinkGoesOnWithANewSocket(t *testing.T) {
 func TestHostNamesAreResolvedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		addr := netip.MustParseAddr
+		var mu sync.Mutex
 		var answers []netip.Addr
 		var failure error
 		lookups := 0
+		set := func(err error, addrs ...netip.Addr) {
+			mu.Lock()
+			defer mu.Unlock()
+			failure, answers = err, addrs
+		}
 		o := Options{Address: "far.example.net", Resolve: func(ctx context.Context, network, host string) ([]netip.Addr, error) {
+			mu.Lock()
+			defer mu.Unlock()
 			if lookups++; network != "ip4" || host != "far.example.net" {
 				t.Errorf("resolving %s for %s", host, network)
 			}
-			return answers, failure
+			return slices.Clone(answers), failure
 		}}
-		failure = errors.New("server misbehaving")
+		set(errors.New("server misbehaving"))
 		p, l := newFake(t, o, after(20*ms))
 		r := newRecorder(t)
 		start(t, p, r)
@@ -285,29 +323,30 @@ func TestHostNamesAreResolvedAgain(t *testing.T) {
 			t.Errorf("probe is %v (%q), want send_failed (%q)", s.Outcome, s.Cause, causeNotResolved)
 		}
 
-		failure, answers = nil, []netip.Addr{addr("192.0.2.1"), addr("192.0.2.2")}
-		time.Sleep(resolveRest)
-		synctest.Wait()
+		// Lookups are from now on a second away from the steps of this test.
+		time.Sleep(resolveRest - time.Second)
+		set(nil, addr("192.0.2.1"), addr("192.0.2.2"))
+		time.Sleep(2 * time.Second)
 		p.Send(1, r)
 
 		// In another order it is the same host; an error keeps the last answer.
-		answers = []netip.Addr{addr("192.0.2.2"), addr("192.0.2.1")}
+		set(nil, addr("192.0.2.2"), addr("192.0.2.1"))
 		time.Sleep(resolveEvery)
-		failure = errors.New("server misbehaving")
+		set(errors.New("server misbehaving"))
 		time.Sleep(resolveEvery)
 		p.Send(2, r)
 
-		failure, answers = nil, []netip.Addr{addr("2001:db8::1"), addr("192.0.2.3")}
+		set(nil, addr("2001:db8::1"), addr("192.0.2.3"))
 		time.Sleep(resolveEvery)
-		synctest.Wait()
 		p.Send(3, r)
-		time.Sleep(time.Second)
-		synctest.Wait()
+		time.Sleep(100 * ms)
 
 		want := []netip.Addr{addr("192.0.2.1"), addr("192.0.2.1"), addr("192.0.2.3")}
 		var sent []netip.Addr
 		for _, s := range l.sockets {
+			s.mu.Lock()
 			sent = append(sent, s.sent...)
+			s.mu.Unlock()
 		}
 		if !slices.Equal(sent, want) {
 			t.Errorf("probes went to %v, want %v", sent, want)
@@ -319,14 +358,18 @@ func TestHostNamesAreResolvedAgain(t *testing.T) {
 			t.Errorf("proof names target %v, want 192.0.2.3", got)
 		}
 
-		// Ten losses in a row are a reason to ask before the time.
+		// Ten losses in a row are a reason to ask before the time, but not more
+		// often than once in a while.
 		l.script = after()
+		mu.Lock()
 		before := lookups
-		send(p, r, 4, lossesBeforeResolving, 100*ms)
-		time.Sleep(6*time.Second + resolveRest)
-		synctest.Wait()
+		mu.Unlock()
+		send(p, r, 4, 3*lossesBeforeResolving, 10*ms)
+		time.Sleep(resolveRest)
+		mu.Lock()
+		defer mu.Unlock()
 		if lookups != before+1 {
-			t.Errorf("%d lookups after %d losses, want one", lookups-before, lossesBeforeResolving)
+			t.Errorf("%d lookups after %d losses, want one", lookups-before, 3*lossesBeforeResolving)
 		}
 	})
 }

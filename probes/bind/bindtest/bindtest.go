@@ -161,6 +161,18 @@ func addAddress(l netlink.Link, prefix string) error {
 	return nil
 }
 
+// RouteTo adds a route of the host to dst by gateway.
+func (h *Host) RouteTo(dst, gateway string) {
+	h.t.Helper()
+	h.Do(func() error {
+		_, to, err := net.ParseCIDR(dst)
+		if err != nil {
+			return err
+		}
+		return netlink.RouteAdd(&netlink.Route{Dst: to, Gw: net.ParseIP(gateway)})
+	})
+}
+
 // Connect makes the device name here, connected to far, both ends up, with the given
 // addresses such as "10.1.0.2/24"; those of the far end have 1 as their last byte.
 // The device is deleted when t ends.
@@ -326,29 +338,46 @@ func NewCapture(t testing.TB, device string) *Capture {
 	return &Capture{t: t, fd: fd}
 }
 
-// Requests returns the ICMP echo requests that left since the last call, as
-// "source > destination". The kernel captures while it sends, so that all packets of
-// system calls that have returned are there.
+// Requests returns the ICMP echo requests that left since the last call of Requests or
+// Replies, as "source > destination". The kernel captures while it sends, so that all
+// packets of system calls that have returned are there.
 func (c *Capture) Requests() []string {
 	c.t.Helper()
 	var seen []string
+	c.each(func(packet []byte, leaves bool) {
+		if s := echoRequest(packet); s != "" && leaves {
+			seen = append(seen, s)
+		}
+	})
+	return seen
+}
+
+// Replies returns how many ICMP echo replies came by IPv4 since the last call of
+// Requests or Replies.
+func (c *Capture) Replies() int {
+	c.t.Helper()
+	n := 0
+	c.each(func(packet []byte, leaves bool) {
+		if !leaves && len(packet) >= 28 && packet[0] == 0x45 && packet[9] == unix.IPPROTO_ICMP && packet[20] == 0 {
+			n++
+		}
+	})
+	return n
+}
+
+func (c *Capture) each(f func(packet []byte, leaves bool)) {
+	c.t.Helper()
 	buf := make([]byte, 2048)
 	for {
 		n, from, err := unix.Recvfrom(c.fd, buf, 0)
 		switch err {
 		case nil:
+			f(buf[:n], from.(*unix.SockaddrLinklayer).Pkttype == unix.PACKET_OUTGOING)
 		case unix.EINTR, unix.ENETDOWN: // the latter once when the device goes down
-			continue
 		case unix.EAGAIN:
-			return seen
+			return
 		default:
 			c.t.Fatal(err)
-		}
-		if from.(*unix.SockaddrLinklayer).Pkttype != unix.PACKET_OUTGOING {
-			continue
-		}
-		if s := echoRequest(buf[:n]); s != "" {
-			seen = append(seen, s)
 		}
 	}
 }
