@@ -1,0 +1,177 @@
+package sqlite_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"flag"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"perigee"
+	"perigee/stats"
+	"perigee/storage/sqlite"
+	"perigee/storage/storagetest"
+)
+
+var update = flag.Bool("update", false, "write the golden file of the present layout")
+
+// goldenFile is a store of layout version 1, closed. It is never written again: files
+// like it are on users' disks.
+const goldenFile = "testdata/version1.sqlite.gz"
+
+// goldenSite, goldenLink and goldenBatch are what it holds.
+var (
+	goldenSite = perigee.Site{Name: "Zürich 'home'", Latitude: 47.37, Longitude: 8.54, Located: true}
+	goldenLink = perigee.Link{ID: "geo", Orbit: perigee.OrbitGEO, Source: netip.MustParseAddr("192.168.2.10"), Mark: 16, SatelliteLongitude: -15.5, SatelliteKnown: true}
+)
+
+func goldenBatch() perigee.Batch {
+	stream := perigee.Stream{Site: goldenSite.Name, Link: goldenLink.ID, Target: "far", Method: perigee.MethodICMP, Family: perigee.IPv6, Load: perigee.LoadIdle}
+	begin := time.Date(2026, 3, 1, 23, 59, 50, 3, time.UTC)
+	var samples []perigee.Sample
+	for i := range 3 {
+		s := perigee.Sample{
+			Stream: stream, Start: begin.Add(time.Duration(i) * 10 * time.Second), Length: 10 * time.Second, Interval: 2 * time.Second, LossTimeout: 5 * time.Second,
+			Proof: perigee.Proof{InterfaceIndex: 7, InterfaceName: "wan1", Local: netip.MustParseAddr("fe80::1%wan1"), Remote: netip.MustParseAddr("2001:db8::1")},
+			Cause: "network is down",
+			Singletons: []perigee.Singleton{
+				{Seq: perigee.Seq(5 * i), At: 250 * time.Millisecond, Outcome: perigee.Received, RTT: 610 * time.Millisecond},
+				{Seq: perigee.Seq(5*i + 1), At: 2250 * time.Millisecond, Outcome: perigee.Received, RTT: 650 * time.Millisecond, Duplicates: 1},
+				{Seq: perigee.Seq(5*i + 2), At: 4250 * time.Millisecond, Outcome: perigee.Lost},
+				{Seq: perigee.Seq(5*i + 3), At: 6250 * time.Millisecond, Outcome: perigee.Late, RTT: 5500 * time.Millisecond, Reordered: true},
+				{Seq: perigee.Seq(5*i + 4), At: 8250 * time.Millisecond, Outcome: perigee.SendFailed, Cause: "network is down"},
+			},
+		}
+		var variation stats.Variation
+		for _, one := range s.Singletons {
+			s.Counts.Add(one)
+			if one.Outcome.Sent() {
+				s.LossRuns.Add(!one.Outcome.Arrived(), 2)
+			}
+			if one.Outcome.Arrived() {
+				s.RTT.Add(one.RTT.Seconds())
+				variation.Arrived(one.RTT.Seconds())
+			} else {
+				variation.Missed()
+			}
+		}
+		s.Variation = variation.Cut()
+		samples = append(samples, s)
+	}
+	return perigee.Batch{
+		Samples: samples,
+		Outages: []perigee.Outage{{Stream: stream, Start: begin.Add(4 * time.Second), End: begin.Add(9 * time.Second), Probes: 3, Reason: "interface down"}},
+		Gaps:    []perigee.Gap{{Site: goldenSite.Name, Start: begin.Add(-time.Hour), End: begin, Reason: perigee.GapSuspended, Detail: "asleep"}},
+		Events:  []perigee.Event{{Site: goldenSite.Name, Link: "geo", Time: begin.Add(-time.Hour), Kind: perigee.EventClockBack, Detail: "by 1h"}},
+	}
+}
+
+func TestFilesOfVersion1AreRead(t *testing.T) {
+	batch := goldenBatch()
+	if *update {
+		writeGolden(t, batch)
+	}
+	compressed, err := os.ReadFile(goldenFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unzipped, err := gzip.NewReader(bytes.NewReader(compressed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := io.ReadAll(unzipped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "perigee.db")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	store := openAt(t, path)
+	var got []perigee.Sample
+	for s, err := range store.Singletons(t.Context(), perigee.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, s)
+	}
+	wantSame(t, "windows", got, batch.Samples)
+	first, second := batch.Samples[0], batch.Samples[1]
+	first.Singletons = nil
+	second.Merge(batch.Samples[2])
+	second.Singletons = nil
+	for _, r := range []perigee.Resolution{perigee.Hours, perigee.Days} { // cut at midnight
+		wantSame(t, string(r), read(t, store, perigee.Query{Resolution: r}), []perigee.Sample{first, second})
+	}
+	if outages, err := store.Outages(t.Context(), perigee.Query{}); err != nil || !slices.Equal(outages, batch.Outages) {
+		t.Errorf("outages %v, %v, want %v", outages, err, batch.Outages)
+	}
+	if gaps, err := store.Gaps(t.Context(), perigee.Query{}); err != nil || !slices.Equal(gaps, batch.Gaps) {
+		t.Errorf("gaps %v, %v, want %v", gaps, err, batch.Gaps)
+	}
+	if events, err := store.Events(t.Context(), perigee.Query{}); err != nil || !slices.Equal(events, batch.Events) {
+		t.Errorf("events %v, %v, want %v", events, err, batch.Events)
+	}
+	want := []perigee.LinkRecord{{Site: goldenSite, Link: goldenLink, First: first.Start, Last: batch.Samples[2].End()}}
+	if links, err := store.Links(t.Context()); err != nil || !slices.Equal(links, want) {
+		t.Errorf("links %+v, %v, want %+v", links, err, want)
+	}
+	previous, epoch := begin(t, store, batch.Samples[2].End())
+	if previous.ID != 1 || !previous.Started.Equal(first.Start) || !previous.Ended.Equal(first.Start.Add(time.Minute)) || epoch != 1 {
+		t.Errorf("previous run %+v, epoch %d", previous, epoch)
+	}
+	// It can be written, and still knows what it has.
+	put(t, store, append(batch.Samples, storagetest.NewGenerator(1).Sample(first.Stream, first.Start.Add(time.Hour)))...)
+	if got := read(t, store, perigee.Query{}); len(got) != 4 {
+		t.Errorf("%d windows after one more was appended, want 4", len(got))
+	}
+}
+
+// writeGolden makes the file, half of it rolled up.
+func writeGolden(t *testing.T, batch perigee.Batch) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "perigee.db")
+	store, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := batch.Samples[0].Start
+	begin(t, store, first)
+	if err := store.Describe(t.Context(), goldenSite, []perigee.Link{goldenLink}); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Append(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+	roll(t, store, first.Add(time.Minute))
+	if err := store.End(t.Context(), first.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var compressed bytes.Buffer
+	zipped, err := gzip.NewWriterLevel(&compressed, gzip.BestCompression)
+	if err == nil {
+		_, err = zipped.Write(file)
+	}
+	if err == nil {
+		err = zipped.Close()
+	}
+	if err == nil {
+		err = os.WriteFile(goldenFile, compressed.Bytes(), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
