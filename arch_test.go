@@ -35,6 +35,8 @@ var rooms = []room{
 		"the run loop knows what a prober promises, not how one works, and nothing of storage"},
 	{"probes/bind", []string{"golang.org/x/sys/..."},
 		"binding is the one place where a packet's way out is decided: it stays small enough to audit"},
+	{"probes/bind/bindtest", []string{"github.com/vishvananda/netlink/...", "github.com/vishvananda/netns/...", "golang.org/x/sys/..."},
+		"test support for binding alone"},
 	{"probes/icmp", []string{"perigee", "perigee/probes/bind", "golang.org/x/net/..."},
 		"a method is a codec, a table and one socket; schedule and storage are not its business"},
 	{"storage", []string{"perigee"},
@@ -68,7 +70,8 @@ var only = []struct{ pkg, by, reason string }{
 	{"perigee/internal/config", "cmd/perigee", "packages take plain option structs; only the command reads files"},
 	{"perigee/internal/lab/labtest", "", "test helpers are imported from tests only"},
 	{"perigee/storage/storagetest", "", "test helpers are imported from tests only"},
-	{"testing", "internal/lab/labtest storage/storagetest", "testing belongs to tests and their helpers"},
+	{"perigee/probes/bind/bindtest", "", "test helpers are imported from tests only"},
+	{"testing", "internal/lab/labtest probes/bind/bindtest storage/storagetest", "testing belongs to tests and their helpers"},
 }
 
 // pure lists the rooms that do no I/O, and the standard packages they may not import.
@@ -208,10 +211,15 @@ func TestEveryPackageSaysWhatItOwns(t *testing.T) {
 }
 
 // TestNoTestSleeps keeps tests independent of the machine's speed: a sleep is
-// allowed only where time is simulated.
+// allowed only in packages whose tests simulate time.
 func TestNoTestSleeps(t *testing.T) {
-	for _, f := range sourceFiles(t) {
-		if !f.test || slices.Contains(f.imports(t), "testing/synctest") {
+	files := sourceFiles(t)
+	simulated := map[string]bool{}
+	for _, f := range files {
+		simulated[f.dir] = simulated[f.dir] || f.test && slices.Contains(f.imports(t), "testing/synctest")
+	}
+	for _, f := range files {
+		if !f.test || simulated[f.dir] {
 			continue
 		}
 		ast.Inspect(f.ast, func(n ast.Node) bool {

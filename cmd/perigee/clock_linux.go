@@ -1,0 +1,35 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// checkClock asks the kernel how good it believes its clock to be.
+func checkClock() finding {
+	const check = "clock"
+	var t unix.Timex
+	state, err := unix.Adjtimex(&t)
+	if err != nil {
+		return finding{Check: check, State: stateWarning, Message: fmt.Sprintf("the kernel does not say how good its clock is: %v", err)}
+	}
+	estimate := time.Duration(t.Esterror) * time.Microsecond
+	worst := time.Duration(t.Maxerror) * time.Microsecond
+	const unsynchronised = 5 // TIME_ERROR, adjtimex(2)
+	if state == unsynchronised || t.Status&unix.STA_UNSYNC != 0 {
+		return finding{Check: check, State: stateWarning, Message: "not synchronised; round-trip times do not suffer, times of day do",
+			Remedy: "run chrony or systemd-timesyncd"}
+	}
+	return finding{Check: check, State: stateOK, Message: fmt.Sprintf("synchronised, estimated error %s, at most %s", estimate, worst)}
+}
+
+// freeBytes returns the space that an unprivileged user can still fill.
+func freeBytes(dir string) (int64, error) {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil {
+		return 0, fmt.Errorf("ask for free space in %s: %w", dir, err)
+	}
+	return int64(fs.Bavail) * int64(fs.Bsize), nil
+}

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"perigee"
+	"perigee/api"
+	"perigee/internal/clock"
+	"perigee/probes"
+	"perigee/storage"
+	"perigee/storage/sqlite"
+)
+
+// A daemon measures a plan into a store and answers from it.
+type daemon struct {
+	s        streams
+	plan     plan
+	clock    perigee.Clock
+	store    *sqlite.Store
+	runner   *probes.Runner
+	feed     api.Feed
+	listener net.Listener
+}
+
+// newDaemon opens the store, records the gap since its last life and builds the
+// measurement: limit probes for each stream, or without end if it is 0. Run takes over
+// listener. Nothing is sent before Run.
+func newDaemon(ctx context.Context, s streams, p plan, listener net.Listener, limit int) (_ *daemon, err error) {
+	d := &daemon{s: s, plan: p, clock: clock.System(), listener: listener}
+	d.store, err = sqlite.Open(ctx, storeFile(p.storePath), sqlite.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.store.Close())
+		}
+	}()
+	now := d.clock().Wall
+	previous, epoch, err := d.store.Begin(ctx, now)
+	if err != nil {
+		return nil, err
+	}
+	if err = d.store.Describe(ctx, p.site, p.links); err != nil {
+		return nil, err
+	}
+	if err = d.recordStart(ctx, previous, now); err != nil {
+		return nil, err
+	}
+	d.runner, err = newMeasurement(p, measurementOptions{
+		clock: d.clock,
+		epoch: epoch,
+		limit: limit,
+		record: func(ctx context.Context, b perigee.Batch) error {
+			if err := d.store.Append(ctx, b); err != nil {
+				return err
+			}
+			d.feed.Publish(b)
+			return nil
+		},
+	})
+	return d, err
+}
+
+// recordStart stores that measuring begins, and the gap since it last ended.
+func (d *daemon) recordStart(ctx context.Context, previous perigee.Run, now time.Time) error {
+	known, err := d.store.Links(ctx)
+	if err != nil {
+		return err
+	}
+	probed := map[perigee.LinkID]bool{}
+	for _, l := range d.plan.probed() {
+		probed[l.ID] = true
+	}
+	var measured []perigee.LinkRecord
+	for _, l := range known {
+		if l.Site.Name == d.plan.site.Name && probed[l.Link.ID] {
+			measured = append(measured, l)
+		}
+	}
+	return d.store.Append(ctx, perigee.Batch{
+		Gaps:   probes.StartupGaps(previous, measured, now),
+		Events: []perigee.Event{{Site: d.plan.site.Name, Time: now, Kind: perigee.EventStarted, Detail: "perigee " + buildInfo().Version}},
+	})
+}
+
+// Run measures and serves until ctx ends or the limit is reached, then stores what is still open and closes
+// the store.
+func (d *daemon) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, d.store.Close()) }()
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServing()
+	group, measuring := errgroup.WithContext(ctx)
+	keeping, stopKeeping := context.WithCancel(measuring)
+	defer stopKeeping()
+	group.Go(func() error {
+		// The page answers while the last windows are waited for.
+		defer stopServing()
+		defer stopKeeping()
+		return d.runner.Run(measuring)
+	})
+	group.Go(func() error {
+		if d.listener == nil {
+			return nil
+		}
+		return api.Serve(serving, d.listener, d.handler())
+	})
+	group.Go(func() error {
+		keeper := storage.Keeper{Store: d.store, Retention: d.plan.retention, Now: func() time.Time { return d.clock().Wall },
+			Failed: func(err error) { d.s.notef("perigee: keeping the store in order: %v", err) }}
+		return keeper.Run(keeping)
+	})
+	err = group.Wait()
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return errors.Join(err, d.store.End(ending, d.clock().Wall))
+}
+
+// handler answers the API and the page from the store.
+func (d *daemon) handler() http.Handler {
+	return api.New(api.Options{
+		Store:   d.store,
+		Version: buildInfo().Version,
+		Now:     func() time.Time { return d.clock().Wall },
+		Ready:   d.ready,
+		Export: func(ctx context.Context, w io.Writer, format string, q perigee.Query) error {
+			return export(ctx, w, d.store, format, false, q)
+		},
+		Feed: &d.feed,
+		Log:  slog.New(slog.NewTextHandler(d.s.err, nil)),
+	})
+}
+
+// ready reports each stream and the store, for /readyz.
+func (d *daemon) ready(ctx context.Context) []api.Check {
+	var checks []api.Check
+	if _, err := d.store.Links(ctx); err != nil {
+		checks = append(checks, api.Check{Name: "store", Reason: err.Error()})
+	} else {
+		checks = append(checks, api.Check{Name: "store", OK: true})
+	}
+	if err := d.runner.StoreError(); err != nil {
+		checks = append(checks, api.Check{Name: "recording", Reason: err.Error()})
+	}
+	for _, st := range d.runner.Status() {
+		c := api.Check{Name: fmt.Sprintf("stream %s to %s", st.Stream.Link, st.Stream.Target), OK: st.Running}
+		if !c.OK {
+			c.Reason = cmp.Or(st.LastError, "the prober does not run")
+		}
+		checks = append(checks, c)
+	}
+	return checks
+}
+
+// describe says in lines what a plan does, and what it costs.
+func (p plan) describe() string {
+	var b strings.Builder
+	for _, l := range p.links {
+		if !l.Bound() {
+			fmt.Fprintf(&b, "  link %s (%s): not probed, it only receives imports\n", l.ID, l.Orbit)
+			continue
+		}
+		fmt.Fprintf(&b, "  link %s (%s) by %s, loss timeout %s, about %s a month\n", l.ID, l.Orbit, binding(l), p.lossTimeoutFor(l), byteSize(p.bytesPerMonth()))
+	}
+	for _, t := range p.targets {
+		fmt.Fprintf(&b, "  target %s: %s every %s\n", t.ID, t.Address, p.interval)
+	}
+	fmt.Fprintf(&b, "  results in %s\n", p.storePath)
+	return b.String()
+}
+
+// binding says in words how probes are kept on a link.
+func binding(l perigee.Link) string {
+	var ways []string
+	if l.Interface != "" {
+		ways = append(ways, "device "+l.Interface)
+	}
+	if l.Source.IsValid() {
+		ways = append(ways, "source "+l.Source.String())
+	}
+	if l.Mark != 0 {
+		ways = append(ways, fmt.Sprintf("mark %#x", l.Mark))
+	}
+	if l.Namespace != "" {
+		ways = append(ways, "namespace "+l.Namespace)
+	}
+	return strings.Join(ways, ", ")
+}

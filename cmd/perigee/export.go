@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"perigee"
+	"perigee/storage/traces"
+)
+
+// exportCommand writes stored results in a foreign format.
+type exportCommand struct {
+	storeFlags `embed:""`
+	rangeFlags `embed:""`
+	Format     string   `default:"csv" enum:"csv,jsonl,lp" help:"csv, jsonl (JSON lines) or lp (InfluxDB line protocol)."`
+	Raw        bool     `help:"Every single probe instead of 10 s windows."`
+	Resolution string   `default:"window" enum:"window,hour,day" help:"window, hour or day."`
+	Links      []string `placeholder:"NAME,…" help:"Only these links."`
+	Targets    []string `placeholder:"NAME,…" help:"Only these targets."`
+	Output     string   `short:"o" placeholder:"FILE" help:"Write to FILE, which appears only when it is complete. Default: standard output."`
+}
+
+// Run implements the command.
+func (c exportCommand) Run(ctx context.Context, s streams) error {
+	from, to, err := c.resolve(time.Now())
+	if err != nil {
+		return err
+	}
+	store, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	q := perigee.Query{From: from, To: to, Resolution: perigee.Resolution(c.Resolution)}
+	for _, l := range c.Links {
+		q.Links = append(q.Links, perigee.LinkID(l))
+	}
+	for _, t := range c.Targets {
+		q.Targets = append(q.Targets, perigee.TargetID(t))
+	}
+	if c.Output == "" {
+		return export(ctx, s.out, store, c.Format, c.Raw, q)
+	}
+	return toFile(c.Output, func(w io.Writer) error {
+		return export(ctx, &progress{to: w, s: s, name: c.Output}, store, c.Format, c.Raw, q)
+	})
+}
+
+// toFile has write fill a new file beside name and puts it in name's place only when
+// all of it is on disk.
+func toFile(name string, write func(io.Writer) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			f.Close()
+			os.Remove(f.Name())
+		}
+	}()
+	b := bufio.NewWriterSize(f, 1<<16)
+	if err = write(b); err != nil {
+		return err
+	}
+	if err = b.Flush(); err == nil {
+		if err = f.Chmod(0o644); err == nil {
+			if err = f.Sync(); err == nil {
+				err = f.Close()
+			}
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	return os.Rename(f.Name(), name)
+}
+
+// progress tells on standard error, every 64 MB, how much was written.
+type progress struct {
+	to      io.Writer
+	s       streams
+	name    string
+	written int64
+}
+
+// Write implements io.Writer.
+func (p *progress) Write(b []byte) (int, error) {
+	n, err := p.to.Write(b)
+	const step = 64 << 20
+	if before := p.written; (before+int64(n))/step > before/step {
+		p.s.notef("%s: %s written", p.name, byteSize(float64(before+int64(n))))
+	}
+	p.written += int64(n)
+	return n, err
+}
+
+// export writes what q selects of the store in the given format: windows, or every
+// single probe if raw.
+func export(ctx context.Context, w io.Writer, store perigee.Store, format string, raw bool, q perigee.Query) error {
+	if raw {
+		write := traces.WriteSingletonsCSV
+		switch format {
+		case "jsonl":
+			write = traces.WriteSingletonsJSONL
+		case "lp":
+			return &perigee.Error{Code: perigee.CodeInvalid, Message: "line protocol carries windows, not single probes; use --format csv or jsonl with --raw"}
+		}
+		return write(w, store.Singletons(ctx, q))
+	}
+	samples := store.Samples(ctx, q)
+	switch format {
+	case "csv":
+		return traces.WriteCSV(w, samples)
+	case "jsonl":
+		return traces.WriteJSONL(w, samples)
+	case "lp":
+		orbits, err := orbitsOf(ctx, store)
+		if err != nil {
+			return err
+		}
+		return traces.WriteLineProtocol(w, samples, orbits)
+	}
+	return &perigee.Error{Code: perigee.CodeInvalid, Message: fmt.Sprintf("format %q is not one of csv, jsonl and lp", format)}
+}
+
+// orbitsOf tells the orbits of the links in a store.
+func orbitsOf(ctx context.Context, store perigee.Store) (traces.Orbits, error) {
+	links, err := store.Links(ctx)
+	if err != nil {
+		return nil, err
+	}
+	type name struct {
+		site string
+		link perigee.LinkID
+	}
+	orbits := map[name]perigee.Orbit{}
+	for _, l := range links {
+		orbits[name{l.Site.Name, l.Link.ID}] = l.Link.Orbit
+	}
+	return func(site string, link perigee.LinkID) perigee.Orbit { return orbits[name{site, link}] }, nil
+}
+
+// storeFile is the file in a store's directory that holds everything.
+func storeFile(dir string) string { return filepath.Join(dir, "perigee.db") }

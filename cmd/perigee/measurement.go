@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+
+	"perigee"
+	"perigee/probes"
+	"perigee/probes/bind"
+	"perigee/probes/icmp"
+)
+
+// measurementOptions are what a measurement needs beside its plan.
+type measurementOptions struct {
+	clock     perigee.Clock
+	epoch     int64
+	limit     int // probes for each stream; 0 is without end
+	record    func(context.Context, perigee.Batch) error
+	singleton func(perigee.Stream, perigee.Singleton) // may be nil
+}
+
+// newMeasurement builds the probers of every link and target of p and the runner
+// that drives them.
+func newMeasurement(p plan, o measurementOptions) (*probes.Runner, error) {
+	var all []probes.Stream
+	for _, l := range p.probed() {
+		for _, t := range p.targets {
+			prober, err := icmp.New(icmp.Options{
+				Bind:        bindOptions(l),
+				Address:     t.Address,
+				Family:      family(t),
+				LossTimeout: p.lossTimeoutFor(l),
+				Interval:    p.interval,
+				Size:        icmpHeader + p.size,
+				Clock:       o.clock,
+			})
+			if err != nil {
+				return nil, fmt.Errorf("link %s to target %s: %w", l.ID, t.ID, err)
+			}
+			all = append(all, probes.Stream{
+				Key: perigee.Stream{Site: p.site.Name, Link: l.ID, Target: t.ID,
+					Method: perigee.MethodICMP, Family: family(t), Load: perigee.LoadIdle},
+				Prober:      prober,
+				LossTimeout: p.lossTimeoutFor(l),
+			})
+		}
+	}
+	return probes.New(probes.Options{
+		Site:        p.site.Name,
+		Streams:     all,
+		Interval:    p.interval,
+		Window:      p.window,
+		OutageAfter: p.outageAfter,
+		Limit:       o.limit,
+		Clock:       o.clock,
+		Rand:        rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		Epoch:       o.epoch,
+		Record:      o.record,
+		OnSingleton: o.singleton,
+	})
+}
+
+// bindOptions says how probes are kept on l.
+func bindOptions(l perigee.Link) bind.Options {
+	return bind.Options{Interface: l.Interface, Source: l.Source, Mark: l.Mark, Namespace: l.Namespace}
+}

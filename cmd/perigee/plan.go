@@ -1,0 +1,180 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"net/netip"
+	"os"
+	"slices"
+	"time"
+
+	"perigee"
+	"perigee/internal/config"
+	"perigee/storage"
+)
+
+// icmpHeader is the size in bytes of the ICMP header of an echo (RFC 792).
+const icmpHeader = 8
+
+// A plan is what the daemon does, wherever it was read from.
+type plan struct {
+	site    perigee.Site
+	links   []perigee.Link
+	targets []perigee.Target
+
+	interval    time.Duration
+	window      time.Duration
+	outageAfter time.Duration
+	lossTimeout time.Duration // 0: by orbit
+	size        int           // bytes after the ICMP header
+
+	storePath string
+	retention storage.Retention
+	listen    string
+	warnings  []string
+	origin    string // where the plan came from, in words
+}
+
+// The places where a configuration is looked for when none is named.
+var configPlaces = []string{"perigee.yaml", "/etc/perigee/perigee.yaml"}
+
+// publicAnchors are probed, with the first hop, by a daemon that has no
+// configuration: two anycast resolvers of different operators, reachable almost
+// everywhere, that answer ICMP echo.
+var publicAnchors = []perigee.Target{
+	{ID: "cloudflare", Address: "1.1.1.1"},
+	{ID: "quad9", Address: "9.9.9.9"},
+}
+
+// configFlag names the configuration file.
+type configFlag struct {
+	Config string `placeholder:"FILE" short:"c" env:"PERIGEE_CONFIG" help:"Configuration file. Default: perigee.yaml, then /etc/perigee/perigee.yaml."`
+}
+
+// find returns the configuration file to read, or "" if none is named and none
+// stands in the usual places.
+func (f configFlag) find() (string, error) {
+	if f.Config != "" {
+		return f.Config, nil
+	}
+	for _, place := range configPlaces {
+		if _, err := os.Stat(place); err == nil {
+			return place, nil
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return "", &perigee.Error{Code: perigee.CodeInvalid, Message: "look for " + place, Err: err}
+		}
+	}
+	return "", nil
+}
+
+// plan reads the configuration, or plans to measure the default route if there is
+// none.
+func (f configFlag) plan() (plan, error) {
+	file, err := f.find()
+	if err != nil {
+		return plan{}, err
+	}
+	if file == "" {
+		return defaultPlan()
+	}
+	c, err := config.Load(file)
+	if err != nil {
+		return plan{}, err
+	}
+	return configuredPlan(c, file), nil
+}
+
+// defaultPlan measures the link of the default route, named after its device,
+// against its first hop and the public anchors.
+func defaultPlan() (plan, error) {
+	device, firstHop, err := defaultRoute()
+	if err != nil {
+		return plan{}, err
+	}
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "home"
+	}
+	p := plan{
+		site:        perigee.Site{Name: host},
+		links:       []perigee.Link{{ID: perigee.LinkID(device), Orbit: perigee.OrbitTerrestrial, Interface: device}},
+		interval:    time.Second, // nobody was asked, so little is sent
+		window:      config.DefaultWindow,
+		outageAfter: 2 * time.Second, // two intervals: one loss is not an outage
+		size:        config.DefaultSize,
+		storePath:   config.StoragePath(),
+		retention:   storage.Retention{Singletons: config.DefaultKeepSingletons, Windows: config.DefaultKeepWindows},
+		listen:      config.DefaultListen,
+		origin:      "no configuration found: measuring the link of the default route, " + device,
+	}
+	if firstHop.IsValid() {
+		p.targets = append(p.targets, perigee.Target{ID: "first-hop", Address: firstHop.String()})
+	}
+	p.targets = append(p.targets, publicAnchors...)
+	return p, nil
+}
+
+// configuredPlan is what a configuration asks for.
+func configuredPlan(c config.Config, file string) plan {
+	p := plan{
+		site:        c.Site,
+		links:       c.Links,
+		interval:    c.Probes.ICMP.Interval,
+		window:      c.Probes.ICMP.Window,
+		outageAfter: c.Probes.ICMP.OutageAfter,
+		lossTimeout: c.Probes.ICMP.LossTimeout,
+		size:        c.Probes.ICMP.Size,
+		storePath:   c.Storage.Path,
+		retention:   storage.Retention{Singletons: c.Storage.Keep.Singletons, Windows: c.Storage.Keep.Windows},
+		listen:      c.API.Listen,
+		warnings:    c.Warnings,
+		origin:      "configuration " + file,
+	}
+	for _, t := range c.Targets {
+		if slices.Contains(c.Probes.ICMP.Targets, t.ID) {
+			p.targets = append(p.targets, t)
+		}
+	}
+	return p
+}
+
+// lossTimeoutFor returns the waiting time for a link's probes.
+func (p plan) lossTimeoutFor(l perigee.Link) time.Duration {
+	return cmp.Or(p.lossTimeout, perigee.LossTimeoutFor(l.Orbit))
+}
+
+// family is the IP version a target is probed over: that of its address, IPv4 for
+// a host name.
+func family(t perigee.Target) perigee.Family {
+	if addr, err := netip.ParseAddr(t.Address); err == nil && addr.Is6() && !addr.Is4In6() {
+		return perigee.IPv6
+	}
+	return perigee.IPv4
+}
+
+// probed returns the links that are measured, in the plan's order.
+func (p plan) probed() []perigee.Link {
+	var bound []perigee.Link
+	for _, l := range p.links {
+		if l.Bound() {
+			bound = append(bound, l)
+		}
+	}
+	return bound
+}
+
+// bytesPerMonth estimates what probing moves over one link in 30 days, both
+// directions, IP headers included.
+func (p plan) bytesPerMonth() float64 {
+	const month = 30 * 24 * time.Hour
+	var perRound float64
+	for _, t := range p.targets {
+		header := 20.0
+		if family(t) == perigee.IPv6 {
+			header = 40
+		}
+		perRound += 2 * (header + icmpHeader + float64(p.size))
+	}
+	return perRound * float64(month) / float64(p.interval)
+}
