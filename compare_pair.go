@@ -14,7 +14,8 @@ type pairing struct {
 	metric         Metric
 	a, b           []window // a[i] and b[i] are the same clock window
 	onlyA, onlyB   int      // windows in which one alone was measured
-	blockWindows   int      // windows that blockTime needs
+	grid           time.Duration
+	blockWindows   int // windows that blockTime needs
 	measuredTime   time.Duration
 	random         *rand.Rand
 	wholeA, wholeB stats.Histogram
@@ -54,7 +55,7 @@ func seed(p Pair, metric Metric, from, to time.Time) uint64 {
 
 // pairUp finds the windows that a and b share.
 func pairUp(metric Metric, a, b []window, grid time.Duration) *pairing {
-	w := &pairing{metric: metric, blockWindows: int((blockTime + grid - 1) / grid)}
+	w := &pairing{metric: metric, grid: grid, blockWindows: int((blockTime + grid - 1) / grid)}
 	for len(a) > 0 && len(b) > 0 {
 		switch {
 		case a[0].place < b[0].place:

@@ -148,4 +148,3 @@ func ids(links []fakeLink) []perigee.LinkID {
 	}
 	return list
 }
-
