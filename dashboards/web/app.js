@@ -4,7 +4,7 @@
 
 const api = "/api/v1";
 const sparkMinutes = 15, sparkStep = 20;           // seconds per step
-const refreshEvery = 10_000, historyEvery = 60_000; // milliseconds
+const refreshEvery = 10_000, historyEvery = 60_000, youngEvery = 15_000; // milliseconds
 const words = { up: "● up", degraded: "▲ degraded", down: "■ down", silent: "○ silent", unmeasured: "– unmeasured" };
 
 const byId = (id) => document.getElementById(id);
@@ -211,7 +211,11 @@ function gap(g) {
 async function history() {
   lastHistory = performance.now();
   await get("/compare", { metric: "rtt", from: "1h" })
-    .then((c) => verdicts(c.pairs))
+    .then((c) => {
+      verdicts(c.pairs);
+      // What is still provisional changes quickly.
+      if (c.pairs.some((p) => !p.enough_data)) lastHistory -= historyEvery - youngEvery;
+    })
     .catch((error) => fill("verdicts", [], error.message));
   await Promise.all([get("/outages", { from: "24h" }), get("/gaps", { from: "24h" })])
     .then(([outages, gaps]) => {
