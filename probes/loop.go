@@ -27,7 +27,7 @@ const (
 	drainQuiet = time.Second
 )
 
-// measure plans and sends probes until ctx ends.
+// measure plans and sends probes until ctx ends or the limit is reached.
 func (r *Runner) measure(ctx context.Context) {
 	r.before = r.clock()
 	timer := time.NewTimer(settle)
@@ -52,15 +52,22 @@ func (r *Runner) measure(ctx context.Context) {
 		case <-timer.C:
 		}
 		r.look()
+		done := true
 		for _, g := range r.groups {
 			r.sendDue(g)
+			done = done && r.exhausted(g)
+		}
+		if done {
+			return
 		}
 		if r.before.Mono >= r.collect {
 			r.collectResults()
 		}
 		r.wanted = r.collect
 		for _, g := range r.groups {
-			r.wanted = min(r.wanted, g.next)
+			if !r.exhausted(g) {
+				r.wanted = min(r.wanted, g.next)
+			}
 		}
 		timer.Reset(r.wanted - r.clock().Mono)
 	}
@@ -150,7 +157,8 @@ func round(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
 // by an interval or more is skipped: another is due by then.
 func (r *Runner) sendDue(g *group) {
 	now := r.before.Mono
-	for ; g.next <= now; g.next = g.schedule.Next(g.next) {
+	for ; g.next <= now && !r.exhausted(g); g.next = g.schedule.Next(g.next) {
+		g.planned++
 		if now-g.next >= r.options.Interval {
 			s := r.grid.at(g.next)
 			for _, l := range g.lines {
@@ -165,6 +173,11 @@ func (r *Runner) sendDue(g *group) {
 			l.send(g.seqs[i])
 		}
 	}
+}
+
+// exhausted reports whether a group has planned as many probes as it may.
+func (r *Runner) exhausted(g *group) bool {
+	return r.options.Limit > 0 && g.planned >= r.options.Limit
 }
 
 // collectResults hands what can be recorded by now to the recorder.

@@ -36,6 +36,10 @@ type Options struct {
 	Window      time.Duration // whole milliseconds; DefaultWindow if 0
 	OutageAfter time.Duration // DefaultOutageAfter if 0
 
+	// Limit is how many probes each stream plans before Run ends by itself; 0
+	// is no limit.
+	Limit int
+
 	Clock perigee.Clock // required
 	Rand  *rand.Rand    // schedules and pauses are drawn from it, by New alone; seeded at random if nil
 
@@ -81,6 +85,7 @@ type group struct {
 	seqs     []perigee.Seq // of the instant being sent, per line
 	schedule Schedule
 	next     time.Duration
+	planned  int // instants so far
 }
 
 // groupKey tells groups apart.
@@ -161,6 +166,8 @@ func check(o Options) error {
 		return fmt.Errorf("interval %v, want at least 1ms", o.Interval)
 	case o.Window < time.Millisecond || o.Window%time.Millisecond != 0:
 		return fmt.Errorf("window %v, want whole milliseconds", o.Window)
+	case o.Limit < 0:
+		return fmt.Errorf("limit of %d probes, want 0 or more", o.Limit)
 	case o.OutageAfter < 0:
 		return fmt.Errorf("outages after %v, want more than 0", o.OutageAfter)
 	case o.Spacing != SpacingPeriodic && o.Spacing != SpacingPoisson:
@@ -186,7 +193,7 @@ const (
 	recordTimeout = 10 * time.Second
 )
 
-// Run measures until ctx ends. Then it sends no more, waits until every probe has its
+// Run measures until ctx ends or the limit is reached. Then it sends no more, waits until every probe has its
 // outcome, at most the late horizon and a second, ends the probers, and records what is
 // left within ten seconds. Its error says what could not be recorded or did not end; it
 // is nil after a proper end. A runner runs once.

@@ -300,6 +300,7 @@ func TestNewRefusesBadOptions(t *testing.T) {
 		"negative interval": func(o *Options) { o.Interval = -1 },
 		"fractional window": func(o *Options) { o.Window = 1500 * time.Microsecond },
 		"negative outage":   func(o *Options) { o.OutageAfter = -1 },
+		"negative limit":    func(o *Options) { o.Limit = -1 },
 		"unknown spacing":   func(o *Options) { o.Spacing = "hashed" },
 	} {
 		o := good()
@@ -339,5 +340,30 @@ func TestStopBeforeTheFirstProbe(t *testing.T) {
 		if n := len(b.probers["geo"].sentAt); n != 0 || !b.store.all().Empty() {
 			t.Errorf("%d probes sent and %v recorded, want nothing", n, b.store.all())
 		}
+	})
+}
+
+// Run ends by itself once every stream has planned its probes, also where the groups
+// reach that at different instants, and only when the last probe is decided.
+func TestLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, links{"fibre": steady(10 * time.Millisecond), "geo": steady(2500 * time.Millisecond)})
+		other := newFakeProber(b.clock, 3*time.Second, steady(10*time.Millisecond))
+		key := keyOf("leo")
+		key.Target = "anchor"
+		b.options.Streams = append(b.options.Streams, Stream{Key: key, Prober: other, LossTimeout: 3 * time.Second})
+		b.options.Limit = 25
+		b.options.Spacing = SpacingPoisson
+		b.start()
+		if err := <-b.done; err != nil {
+			t.Fatal(err)
+		}
+		for _, link := range []perigee.LinkID{"fibre", "geo", "leo"} {
+			counts, _ := b.store.of(link)
+			if want := (perigee.Counts{Planned: 25, Sent: 25, Received: 25}); counts != want {
+				t.Errorf("%s: counts %+v, want %+v", link, counts, want)
+			}
+		}
+		b.stop()
 	})
 }
