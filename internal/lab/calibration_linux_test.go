@@ -12,7 +12,7 @@ import (
 // losses that have nothing to do with congestion make it back off (Garcia et al., LEO-NET 2023: 0.47).
 func TestOneCubicStreamGetsHalfOfEightOnStarlink(t *testing.T) {
 	long(t)
-	const skip, length = 3 * time.Second, 48 * time.Second
+	const skip, length = 3 * time.Second, 78 * time.Second // five slots
 	rate := func(streams int) float64 {
 		l := labtest.New(t, 11, lab.Link{Name: "starlink", Profile: lab.Starlink()})
 		bits := 8 * float64(download(t, l, "cubic", streams, skip, length))
