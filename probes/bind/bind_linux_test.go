@@ -266,7 +266,9 @@ func TestSocketHearsOnlyItsOwnReplies(t *testing.T) {
 	}
 }
 
-// How long a packet lay in the socket is known from the kernel's stamp.
+// How long a packet lay in the socket is known from the kernel's stamp. The kernel
+// begins to stamp a moment after the first socket asks for it, and fills in the time
+// of reading until then, so that some attempts may be needed.
 func TestReceiveTellsHowLongThePacketWaited(t *testing.T) {
 	bindtest.Need(t)
 	for _, to := range []string{"127.0.0.1", "::1"} {
@@ -276,20 +278,29 @@ func TestReceiveTellsHowLongThePacketWaited(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		sent := time.Now()
-		if err := s.Send(request(77, addr.Is6()), addr); err != nil {
-			t.Fatal(err)
+		s.SetDeadline(time.Now().Add(20 * time.Second))
+		stamped := false
+		for range 100 {
+			sent := time.Now()
+			if err := s.Send(request(77, addr.Is6()), addr); err != nil {
+				t.Fatal(err)
+			}
+			returned := time.Now()
+			<-time.After(10 * time.Millisecond)
+			var m bind.Message
+			if err := s.Receive(&m); err != nil {
+				t.Fatal(err)
+			}
+			if m.Waited > time.Since(sent) {
+				t.Fatalf("%s: waited %v, longer than the %v since it was sent", to, m.Waited, time.Since(sent))
+			}
+			// Loopback delivers before Send returns, or a moment later.
+			if stamped = m.Waited > time.Since(returned)/2; stamped {
+				break
+			}
 		}
-		returned := time.Now()
-		<-time.After(20 * time.Millisecond)
-		var m bind.Message
-		s.SetDeadline(time.Now().Add(10 * time.Second))
-		if err := s.Receive(&m); err != nil {
-			t.Fatal(err)
-		}
-		// Loopback delivers before Send returns, or a moment later on another core.
-		if m.Waited <= time.Since(returned)/2 || m.Waited > time.Since(sent) {
-			t.Errorf("%s: waited %v, want about the %v since it was sent", to, m.Waited, time.Since(sent))
+		if !stamped {
+			t.Errorf("%s: no packet was known to have waited", to)
 		}
 	}
 }

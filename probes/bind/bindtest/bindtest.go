@@ -22,6 +22,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -208,9 +209,27 @@ func (h *Host) Connect(name string, near ...string) {
 			err = addAddress(l, p)
 		}
 	}
-	if err = errors.Join(err, netlink.LinkSetUp(l)); err != nil {
+	if err = errors.Join(err, netlink.LinkSetUp(l), operational(name)); err != nil {
 		h.t.Fatal(err)
 	}
+	h.Do(func() error { return operational(peer) })
+}
+
+// operational waits until the kernel has put a device with a carrier to use, which it
+// does in the background: until then it drops what is sent.
+func operational(device string) error {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for limit := time.Now().Add(10 * time.Second); time.Now().Before(limit); <-tick.C {
+		l, err := netlink.LinkByName(device)
+		if err != nil {
+			return err
+		}
+		if l.Attrs().OperState == netlink.OperUp {
+			return nil
+		}
+	}
+	return fmt.Errorf("device %s does not come up", device)
 }
 
 // Adopt moves a device from here to the host, with an address and a default route.
@@ -226,7 +245,7 @@ func (h *Host) Adopt(device, prefix, gateway string) {
 	h.Do(func() error {
 		l, err := netlink.LinkByName(device)
 		if err == nil {
-			err = errors.Join(addAddress(l, prefix), netlink.LinkSetUp(l),
+			err = errors.Join(addAddress(l, prefix), netlink.LinkSetUp(l), operational(device),
 				netlink.RouteAdd(&netlink.Route{LinkIndex: l.Attrs().Index, Gw: net.ParseIP(gateway)}))
 		}
 		return err
@@ -278,13 +297,13 @@ func Rule(t testing.TB, mark uint32, source string, table int) {
 	t.Cleanup(func() { netlink.RuleDel(r) })
 }
 
-// Up sets a device up or down.
+// Up sets a device of Connect up or down.
 func Up(t testing.TB, device string, up bool) {
 	t.Helper()
 	l, err := netlink.LinkByName(device)
 	if err == nil {
 		if up {
-			err = netlink.LinkSetUp(l)
+			err = errors.Join(netlink.LinkSetUp(l), operational(device))
 		} else {
 			err = netlink.LinkSetDown(l)
 		}
