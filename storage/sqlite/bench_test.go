@@ -1,8 +1,11 @@
 package sqlite_test
 
 import (
+	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -97,6 +100,49 @@ func BenchmarkReadDay(b *testing.B)           { benchRead(b, perigee.Query{}, fa
 func BenchmarkReadDaySingletons(b *testing.B) { benchRead(b, perigee.Query{}, true) }
 func BenchmarkReadHours(b *testing.B) {
 	benchRead(b, perigee.Query{Resolution: perigee.Hours}, false)
+}
+
+// BenchmarkReadMonth reads 30 days of four links, 1,036,800 windows, and reports the most
+// that the heap held beyond what it held before.
+func BenchmarkReadMonth(b *testing.B) {
+	store := benchOpen(b)
+	fill(b, store, storagetest.NewGenerator(1).Samples(benchStart, 8640, fourStreams...), 4000)
+	db, err := sql.Open("sqlite", store.Path())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	// The same day again, by SQL, which is faster than the door.
+	for n := range 29 {
+		if _, err := db.ExecContext(b.Context(), fmt.Sprintf(`CREATE TEMP TABLE t AS SELECT * FROM windows WHERE start_ns < %d;
+			UPDATE t SET id = NULL, start_ns = start_ns + %d; INSERT INTO windows SELECT * FROM t; DROP TABLE t`,
+			benchStart.Add(24*time.Hour).UnixNano(), (n+1)*int(24*time.Hour))); err != nil {
+			b.Fatal(err)
+		}
+	}
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before, most, n := heap(), uint64(0), 0
+	b.ResetTimer()
+	for range b.N {
+		for _, err := range store.Samples(b.Context(), perigee.Query{}) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			if n++; n%100_000 == 0 {
+				most = max(most, heap())
+			}
+		}
+	}
+	if n != b.N*30*34_560 {
+		b.Fatalf("read %d windows", n)
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "samples/s")
+	b.ReportMetric(float64(most-min(before, most))/1e6, "MB/heap")
 }
 
 // BenchmarkRollDay merges a day of four links anew.

@@ -32,6 +32,19 @@ func limitPages(t *testing.T, store *Store, n string) {
 	}
 }
 
+// A kill cannot show whether a commit would survive a power cut: SQLite promises it with
+// these settings, and with none less.
+func TestCommitsAreSyncedToTheDisk(t *testing.T) {
+	store := openStore(t)
+	w := <-store.writer
+	defer func() { store.writer <- w }()
+	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "5000"} {
+		if got := value(t, w.conn, "PRAGMA "+pragma); got != want {
+			t.Errorf("%s is %s, want %s", pragma, got, want)
+		}
+	}
+}
+
 // A full disk refuses a batch as a whole; what was acknowledged stays, and writing goes
 // on when there is room again.
 func TestAFullDiskIsUnavailable(t *testing.T) {

@@ -69,7 +69,7 @@ func (s *Store) windows(ctx context.Context, q perigee.Query, raw bool, yield fu
 	}
 	for !r.done {
 		var samples []perigee.Sample
-		err := s.snapshot(ctx, func(tx *sql.Tx) (err error) {
+		err := s.snapshot(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
 			samples, err = r.next(ctx, tx)
 			return err
 		})
@@ -91,14 +91,22 @@ func inOrder(a, b perigee.Sample) int {
 	return cmp.Or(a.Start.Compare(b.Start), a.Stream.Compare(b.Stream))
 }
 
-// snapshot runs read on an unchanging view of the file.
-func (s *Store) snapshot(ctx context.Context, read func(*sql.Tx) error) error {
-	tx, err := s.reads.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+// snapshot runs read on an unchanging view of the file. ctx bounds the wait for a
+// connection; read, which must be short, is not interrupted: the driver would watch
+// for it at each row.
+func (s *Store) snapshot(ctx context.Context, read func(context.Context, *sql.Tx) error) error {
+	conn, err := s.reads.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	ctx = context.WithoutCancel(ctx)
+	tx, err := conn.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() // nothing was written
-	return read(tx)
+	return read(ctx, tx)
 }
 
 // windowReader reads windows page by page.

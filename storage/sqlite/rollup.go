@@ -166,7 +166,8 @@ func (s *Store) rollups(ctx context.Context, q perigee.Query, r rollup, yield fu
 	for {
 		var samples []perigee.Sample
 		var more bool
-		err := s.snapshot(ctx, func(tx *sql.Tx) (err error) {
+		cancelled := ctx.Err
+		err := s.snapshot(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
 			if err := n.update(ctx, tx); err != nil {
 				return err
 			}
@@ -176,7 +177,7 @@ func (s *Store) rollups(ctx context.Context, q perigee.Query, r rollup, yield fu
 			}
 			first, last := starts[0], starts[len(starts)-1]
 			next, more = last+r.length, len(starts) == bucketPage
-			samples, err = readBuckets(ctx, tx, n, q, r, first, last)
+			samples, err = readBuckets(ctx, tx, n, q, r, first, last, cancelled)
 			return err
 		})
 		if err != nil {
@@ -222,8 +223,8 @@ func bucketStarts(ctx context.Context, q queryer, r rollup, from, to int64) ([]i
 }
 
 // readBuckets returns the samples of the buckets from first to last, in order: as
-// stored where up to date, merged anew elsewhere.
-func readBuckets(ctx context.Context, tx *sql.Tx, n *names, q perigee.Query, r rollup, first, last int64) ([]perigee.Sample, error) {
+// stored where up to date, merged anew elsewhere, until cancelled returns an error.
+func readBuckets(ctx context.Context, tx *sql.Tx, n *names, q perigee.Query, r rollup, first, last int64, cancelled func() error) ([]perigee.Sample, error) {
 	streams := n.condition(q)
 	dirty, err := dirtyBuckets(ctx, tx, "length_ns = ? AND bucket_ns >= ? AND bucket_ns <= ?"+streams, r.length, first, last)
 	if err != nil {
@@ -234,6 +235,9 @@ func readBuckets(ctx context.Context, tx *sql.Tx, n *names, q perigee.Query, r r
 		return nil, err
 	}
 	for _, b := range dirty {
+		if err := cancelled(); err != nil {
+			return nil, err
+		}
 		sample, ok, err := r.merge(ctx, tx, n, b)
 		if err != nil {
 			return nil, err
