@@ -1,3 +1,5 @@
+//go:build linux
+
 package icmp
 
 import (
@@ -11,26 +13,6 @@ import (
 	"perigee/probes/bind"
 	"perigee/probes/bind/bindtest"
 )
-
-const (
-	farAddress  = "198.51.100.9"
-	farAddress6 = "2001:db8:9::9"
-)
-
-func newProber(t testing.TB, o Options) *Prober {
-	t.Helper()
-	if o.Clock == nil {
-		o.Clock = monotonic()
-	}
-	if o.Address == "" {
-		o.Address = farAddress
-	}
-	p, err := New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
 
 // twoLinks makes a host with two ways to it: wan0, the default route, and wan1, by
 // source or mark.

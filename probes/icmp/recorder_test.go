@@ -134,3 +134,24 @@ func start(t testing.TB, p *Prober, r *recorder) (stop func() error) {
 	t.Cleanup(func() { stop() })
 	return stop
 }
+
+// The far host's addresses, from the ranges for documentation.
+const (
+	farAddress  = "198.51.100.9"
+	farAddress6 = "2001:db8:9::9"
+)
+
+func newProber(t testing.TB, o Options) *Prober {
+	t.Helper()
+	if o.Clock == nil {
+		o.Clock = monotonic()
+	}
+	if o.Address == "" {
+		o.Address = farAddress
+	}
+	p, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}

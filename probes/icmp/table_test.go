@@ -175,7 +175,7 @@ func TestTableIsBounded(t *testing.T) {
 // Every probe gets exactly one outcome, whatever happens in whatever order, and next
 // is the time of the oldest undecided one.
 func TestTableDecidesEachProbeOnce(t *testing.T) {
-	for seed := range uint64(200) {
+	for seed := range uint64(40) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		table := newTable(time.Second, 50*time.Millisecond)
 		undecided := map[perigee.Seq]time.Duration{}
