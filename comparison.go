@@ -42,7 +42,11 @@ type Pair struct {
 	ProbabilityALower  float64
 	ProbabilityDefined bool
 
-	Windows    int // clock windows in which both links were measured
+	Windows int // clock windows in which both links were measured
+
+	// EnoughData reports whether the intervals come from resampling blocks,
+	// which takes 10 min of common windows. If not, they are provisional or
+	// not Bounded: see Compare.
 	EnoughData bool
 	Verdict    string // a sentence a person can quote
 	Warnings   []string

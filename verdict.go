@@ -14,11 +14,11 @@ import (
 func verdict(p Pair, metric Metric, windows int, measured time.Duration) string {
 	d := p.MedianDifference
 	switch {
+	case !d.Defined && p.Windows >= leastWindows:
+		return "not enough data: no common window has a value of " + string(metric.Name) + " for both"
 	case !p.EnoughData && windows < leastWindows:
 		return fmt.Sprintf("not enough data: %d of at least %d common windows", windows, leastWindows)
-	case !d.Defined:
-		return "not enough data: no common window has a value of " + string(metric.Name) + " for both"
-	case !d.Bounded && metric.Kind == KindRatio:
+	case !d.Bounded && d.Defined && metric.Kind == KindRatio:
 		return fmt.Sprintf("no difference shown (%s of both was the same throughout)", metric.Name)
 	case !d.Bounded:
 		return "not enough data: too few windows have a value for both"

@@ -32,10 +32,11 @@ func TestVerdict(t *testing.T) {
 		"ratio":           {loss, interval(-0.013, -0.017, -0.009), true, 360, "a is lower by 1.3 % points (95 % CI 0.9 to 1.7 % points)"},
 		"too_few":         {rtt, Interval{Estimate: -0.5, Confidence: 0.95, Defined: true}, false, 4, "not enough data: 4 of at least 6 common windows"},
 		"nothing":         {rtt, Interval{}, false, 0, "not enough data: 0 of at least 6 common windows"},
+		"link_was_down":   {rtt, Interval{}, false, 7, "not enough data: no common window has a value of rtt for both"},
 		"no_values":       {rtt, Interval{}, true, 360, "not enough data: no common window has a value of rtt for both"},
 		"nothing_lost":    {loss, Interval{Confidence: 0.95, Defined: true}, true, 360, "no difference shown (loss_ratio of both was the same throughout)"},
 	} {
-		p := Pair{A: "a", B: "b", MedianDifference: c.d, EnoughData: c.enough}
+		p := Pair{A: "a", B: "b", MedianDifference: c.d, EnoughData: c.enough, Windows: c.windows}
 		if got := verdict(p, c.metric, c.windows, time.Minute); got != c.want {
 			t.Errorf("%s: verdict %q, want %q", name, got, c.want)
 		}
