@@ -168,14 +168,14 @@ func writeComparison(w io.Writer, c perigee.Comparison) error {
 // summaryTable shows one row for each stream.
 func summaryTable(summaries []perigee.Summary) *table {
 	t := &table{}
-	t.add("link", "target", "planned", "sent", "failed", "received", "late", "lost", "dup", "loss", "min", "p50", "p95", "p99", "jitter", "available")
+	t.add("link", "target", "planned", "skipped", "failed", "sent", "received", "late", "lost", "dup", "loss", "min", "p50", "p95", "p99", "jitter", "available")
 	for _, s := range summaries {
 		c, rtt := s.Sample.Counts, s.Sample.RTT
 		quantile := func(q float64) string { return milliseconds(rtt.Quantile(q)) }
 		loss, lossDefined := c.LossRatio()
 		v := s.Sample.Variation
 		t.add(string(s.Sample.Stream.Link), string(s.Sample.Stream.Target),
-			count(c.Planned), count(c.Sent), count(c.SendFailed), count(c.Received), count(c.Late), count(c.Lost), count(c.Duplicates),
+			count(c.Planned), count(c.Skipped), count(c.SendFailed), count(c.Sent), count(c.Received), count(c.Late), count(c.Lost), count(c.Duplicates),
 			percent(loss, lossDefined), milliseconds(rtt.Min, rtt.Count > 0), quantile(0.5), quantile(0.95), quantile(0.99),
 			milliseconds(v.Jitter, v.JitterDefined), percent(s.Availability, s.AvailabilityDefined))
 	}

@@ -1,0 +1,312 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"perigee"
+	"perigee/internal/lab"
+	"perigee/storage/sqlite"
+)
+
+// quick is a line that answers after 10 ms, whatever happens.
+func quick(name string) lab.Link {
+	way := lab.Direction{Delay: 5 * time.Millisecond}
+	return lab.Link{Name: name, Profile: lab.Profile{Name: name, Up: way, Down: way}}
+}
+
+// newLab makes a lab for a test that runs in namespaces of its own.
+func newLab(t *testing.T, links ...lab.Link) *lab.Lab {
+	t.Helper()
+	l, err := lab.New(lab.Options{Seed: 1, Links: links, KeepTruth: true})
+	if errors.Is(err, lab.ErrForbidden) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+// log is a buffer that the daemon writes to while the test reads.
+type log struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// within waits until what is true, for at most two minutes.
+func within(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	limit := time.After(2 * time.Minute)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !is() {
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatalf("waited two minutes for %s", what)
+		}
+	}
+}
+
+// TestRunRecordsALinkThatGoesDown takes the device of a measured link down and up again
+// while another way to the target stands open, and holds what the daemon stored against
+// the lab's own times.
+func TestRunRecordsALinkThatGoesDown(t *testing.T) {
+	if isolated(t) {
+		return
+	}
+	l := newLab(t, quick("main"), quick("other"))
+	end, _ := l.Link("main")
+	dir := t.TempDir()
+	const interval = 100 * time.Millisecond
+	p := plan{
+		site:     perigee.Site{Name: "test"},
+		links:    []perigee.Link{{ID: "main", Orbit: perigee.OrbitTerrestrial, Interface: end.Device}},
+		targets:  []perigee.Target{{ID: "far", Address: lab.Target().String()}},
+		interval: interval, window: time.Second, outageAfter: time.Second, lossTimeout: time.Second, size: 56, storePath: dir,
+	}
+	sent := func(name string) int64 { return l.Stats(name).Entered[lab.Up] }
+	otherBefore := sent("other")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	d, err := newDaemon(ctx, streams{err: &log{}, out: &log{}}, p, nil, 70)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx) }()
+	within(t, "20 probes", func() bool { return sent("main") >= 20 })
+	down, err := l.SetDown("main", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Two seconds of planned probes that cannot be sent.
+	pause := time.NewTimer(2 * time.Second)
+	<-pause.C
+	up, err := l.SetDown("main", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+
+	store, err := sqlite.OpenReader(t.Context(), storeFile(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	var all perigee.Sample
+	for s, err := range store.Samples(t.Context(), perigee.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Counts.Check(); err != nil {
+			t.Errorf("window %s: %v", s.Start, err)
+		}
+		if s.Counts.Sent > 0 && (s.Proof.InterfaceName != end.Device || s.Proof.Local != end.Home) {
+			t.Errorf("window %s: proof %+v, want device %s and %s", s.Start, s.Proof, end.Device, end.Home)
+		}
+		all.Merge(s)
+	}
+	truth := perigee.Counts{}
+	for _, trip := range lab.RoundTrips(l.Truth()) {
+		if trip.Link != "main" {
+			continue
+		}
+		truth.Sent++
+		if trip.Fate == lab.Delivered {
+			truth.Received++
+		}
+	}
+	c := all.Counts
+	if c.Planned != 70 || c.Sent != truth.Sent || c.Received != truth.Received {
+		t.Errorf("counts %+v; planned must be 70, true are %+v", c, truth)
+	}
+	// 2 s at 10 a second, one more or less at each edge, and what was late on a busy machine.
+	if c.SendFailed+c.Skipped < 18 || c.SendFailed > 22 {
+		t.Errorf("%d sends failed and %d were skipped while the device was down for %s", c.SendFailed, c.Skipped, up.Sub(down))
+	}
+	if other := sent("other") - otherBefore; other != 0 {
+		t.Errorf("%d packets left by the other way", other)
+	}
+	outages, err := store.Outages(t.Context(), perigee.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(outages) != 1 {
+		t.Fatalf("outages %+v, want one", outages)
+	}
+	o := outages[0]
+	near := func(got, want time.Time) bool { return got.Sub(want).Abs() <= interval+20*time.Millisecond }
+	if o.Open || o.Reason != "interface down" || !near(o.Start, down) || !near(o.End, up) {
+		t.Errorf("outage %+v, want one from %s to %s because of \"interface down\"", o, down, up)
+	}
+}
+
+// TestRunWithoutConfiguration runs the daemon where there is nothing but a default
+// route, in a namespace whose far side has the addresses of the public anchors.
+func TestRunWithoutConfiguration(t *testing.T) {
+	if isolated(t) {
+		return
+	}
+	l := newLab(t, quick("wan"))
+	end, _ := l.Link("wan")
+	device, err := netlink.LinkByName(end.Device)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.RouteAdd(&netlink.Route{LinkIndex: device.Attrs().Index, Gw: end.Far.AsSlice()}); err != nil {
+		t.Fatal(err)
+	}
+	err = l.FarDo(func() error {
+		lo, err := netlink.LinkByName("lo")
+		if err != nil {
+			return err
+		}
+		for _, anchor := range publicAnchors {
+			if err := netlink.AddrAdd(lo, &netlink.Addr{IPNet: &net.IPNet{IP: net.ParseIP(anchor.Address).To4(), Mask: net.CIDRMask(32, 32)}}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	t.Chdir(t.TempDir())
+	dir := filepath.Join(t.TempDir(), "store")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var stderr log
+	status := make(chan int, 1)
+	go func() {
+		status <- run(ctx, []string{"run", "--store=" + dir, "--listen=127.0.0.1:0"}, strings.NewReader(""), &log{}, &stderr)
+	}()
+	within(t, "two answered probes of each target", func() bool {
+		answered := map[string]int{}
+		for _, trip := range lab.RoundTrips(l.Truth()) {
+			if trip.Fate == lab.Delivered {
+				answered[trip.Dst.String()]++
+			}
+		}
+		return answered[end.Far.String()] >= 2 && answered["1.1.1.1"] >= 2 && answered["9.9.9.9"] >= 2
+	})
+	cancel()
+	if got := <-status; got != exitDone {
+		t.Fatalf("exit status %d\n%s", got, stderr.String())
+	}
+	for _, want := range []string{
+		"no configuration found: measuring the link of the default route, wan0",
+		"link wan0 (terrestrial) by device wan0",
+		"target first-hop: " + end.Far.String(),
+		"target cloudflare: 1.1.1.1", "target quad9: 9.9.9.9",
+		"page and API at http://127.0.0.1:",
+	} {
+		if !strings.Contains(stderr.String(), want) {
+			t.Errorf("standard error lacks %q:\n%s", want, stderr.String())
+		}
+	}
+
+	stdout, message, code := perigeeRun(t, "export", "--store="+dir)
+	if code != exitDone {
+		t.Fatal(message)
+	}
+	rows, err := csv.NewReader(strings.NewReader(stdout)).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	column := slices.Index(rows[0], "target")
+	targets := map[string]bool{}
+	for _, row := range rows[1:] {
+		targets[row[column]] = true
+	}
+	if len(targets) != 3 || !targets["first-hop"] || !targets["cloudflare"] || !targets["quad9"] {
+		t.Errorf("targets with samples: %v", targets)
+	}
+}
+
+// TestProbeShowsEveryProbe measures a target that answers, one that does not, and one
+// over a device that does not exist.
+func TestProbeShowsEveryProbe(t *testing.T) {
+	if isolated(t) {
+		return
+	}
+	newLab(t, quick("main"))
+	t.Chdir(t.TempDir())
+	stdout, stderr, status := perigeeRun(t, "probe", "--interface=main0", "--count=10", "--interval=20ms", "--verbose", lab.Target().String())
+	if status != exitDone {
+		t.Fatalf("exit status %d\n%s", status, stderr)
+	}
+	if n := strings.Count(stdout, " received rtt=1"); n != 10 {
+		t.Errorf("%d lines of received probes, want 10:\n%s", n, stdout)
+	}
+	_, stderr, status = perigeeRun(t, "probe", "--interface=main0", "--count=3", "--interval=20ms", "--timeout=100ms", "192.0.2.1")
+	if status != exitFailed || !strings.Contains(stderr, "no probe was answered") {
+		t.Errorf("no answer: exit status %d\n%s", status, stderr)
+	}
+	_, stderr, status = perigeeRun(t, "probe", "--interface=none0", "--count=3", "--interval=20ms", "--timeout=100ms", "192.0.2.1")
+	if status != exitFailed || !strings.Contains(stderr, "no such device") {
+		t.Errorf("no device: exit status %d\n%s", status, stderr)
+	}
+}
+
+// TestDoctor looks at one link that can be bound and one that cannot.
+func TestDoctor(t *testing.T) {
+	if isolated(t) {
+		return
+	}
+	l := newLab(t, quick("main"))
+	dir := t.TempDir()
+	write := func(name, device string) string {
+		file := filepath.Join(dir, name)
+		text := fmt.Sprintf("links:\n  - {name: one, orbit: terrestrial, interface: %s}\ntargets:\n  - {name: far, address: %s}\nstorage: {path: %s}\n", device, lab.Target(), dir)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	stdout, _, status := perigeeRun(t, "doctor", "--config="+write("good.yaml", "main0"))
+	if status != exitDone || !strings.Contains(stdout, "ok       link one: to far by device main0, from 198.18.1.1") {
+		t.Errorf("exit status %d\n%s", status, stdout)
+	}
+	stdout, _, status = perigeeRun(t, "doctor", "--config="+write("bad.yaml", "main7"))
+	if status != exitFailed || !strings.Contains(stdout, "failed   link one: to far: ") || !strings.Contains(stdout, "no such device") {
+		t.Errorf("exit status %d\n%s", status, stdout)
+	}
+	if sent := l.Stats("main").Entered[lab.Up]; sent != 0 {
+		t.Errorf("doctor sent %d packets", sent)
+	}
+}
