@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"syscall"
+	"unsafe"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -51,6 +53,11 @@ func init() {
 		err = os.Setenv(leashVariable, leashTaken)
 	}
 	isolateErr = err
+
+	// In lists of processes it shall have its own name, not "exe".
+	if name, err := unix.BytePtrFromString(filepath.Base(os.Args[0])); err == nil {
+		_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(name)), 0, 0, 0)
+	}
 }
 
 // holdLeash ends the process when the parent has let go of the leash. The parent's
@@ -88,6 +95,23 @@ func loopbackUp() error {
 // Isolated reports whether this process was started by Command, and so lives in a
 // network namespace of its own.
 func Isolated() bool { return isolated }
+
+// Usable returns nil if New can be expected to work here, else why not. It is for
+// the isolated process.
+func Usable() error {
+	if !isolated {
+		return errors.New("lab: this process shares the host's network: start it with lab.Command")
+	}
+	if isolateErr != nil {
+		return isolateErr
+	}
+	here := &side{at: func(fn func() error) error { return fn() }}
+	fd, err := here.openTUN("usable%d")
+	if err != nil {
+		return fmt.Errorf("lab: %w", err)
+	}
+	return unix.Close(fd)
+}
 
 // InheritedFile returns file n, from 0, of those given to Command.
 func InheritedFile(n int) *os.File {

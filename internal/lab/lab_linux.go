@@ -48,11 +48,8 @@ var running atomic.Bool
 // at a time in a process. It fails unless Isolated, and with an error that matches ErrForbidden if the system does not allow
 // what it needs.
 func New(o Options) (*Lab, error) {
-	if !Isolated() {
-		return nil, errors.New("lab: this process shares the host's network: start it with lab.Command")
-	}
-	if isolateErr != nil {
-		return nil, isolateErr
+	if err := Usable(); err != nil {
+		return nil, err
 	}
 	if err := o.validate(); err != nil {
 		return nil, err

@@ -25,6 +25,9 @@ func (unsupported) Is(target error) bool { return target == ErrForbidden }
 // Isolated reports whether this process was started by Command: never on this system.
 func Isolated() bool { return false }
 
+// Usable returns why there is no lab on this system.
+func Usable() error { return unsupported{} }
+
 // InheritedFile returns nil on this system.
 func InheritedFile(int) *os.File { return nil }
 

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"sync"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -70,7 +71,7 @@ func openFar() (*side, error) {
 	if err == nil {
 		err = s.addAddress(lo, netip.PrefixFrom(target6, 128))
 	}
-	if err == nil {
+	if err == nil && hasIPv6() {
 		err = s.netl.RouteReplace(&netlink.Route{LinkIndex: lo.Attrs().Index, Dst: ipNet(farPrefix6), Type: unix.RTN_LOCAL, Table: unix.RT_TABLE_LOCAL})
 	}
 	if err != nil {
@@ -234,7 +235,9 @@ func (s *side) configureHome(e Endpoint) error {
 	for _, to := range []netip.Prefix{farPrefix, farPrefix6} {
 		index, source := dev.Attrs().Index, e.Home
 		if to.Addr().Is6() {
-			source = e.Home6
+			if source = e.Home6; !hasIPv6() {
+				continue
+			}
 		}
 		own := &netlink.Route{LinkIndex: index, Dst: ipNet(to), Src: source.AsSlice(), Table: firstTable + e.Number, Scope: unix.RT_SCOPE_LINK}
 		main := &netlink.Route{LinkIndex: index, Dst: ipNet(to), Src: source.AsSlice(), Priority: firstMetric + e.Number, Scope: unix.RT_SCOPE_LINK}
@@ -272,7 +275,9 @@ func rules(e Endpoint) []*netlink.Rule {
 	for _, from := range []netip.Prefix{netip.PrefixFrom(e.Home, 24).Masked(), netip.PrefixFrom(e.Home6, 64).Masked()} {
 		family := unix.AF_INET
 		if from.Addr().Is6() {
-			family = unix.AF_INET6
+			if family = unix.AF_INET6; !hasIPv6() {
+				continue
+			}
 		}
 		bySource, byMark := netlink.NewRule(), netlink.NewRule()
 		bySource.Family, bySource.Priority, bySource.Table, bySource.Src = family, sourcePriority+e.Number, firstTable+e.Number, ipNet(from)
@@ -287,6 +292,9 @@ func rules(e Endpoint) []*netlink.Rule {
 func (s *side) addAddress(dev netlink.Link, p netip.Prefix) error {
 	addr := &netlink.Addr{IPNet: ipNet(p)}
 	if p.Addr().Is6() {
+		if !hasIPv6() {
+			return nil
+		}
 		addr.Flags = unix.IFA_F_NODAD
 	}
 	if err := s.netl.AddrReplace(dev, addr); err != nil {
@@ -294,6 +302,12 @@ func (s *side) addAddress(dev netlink.Link, p netip.Prefix) error {
 	}
 	return nil
 }
+
+// hasIPv6 reports whether the kernel speaks IPv6. If not, the lab has IPv4 only.
+var hasIPv6 = sync.OnceValue(func() bool {
+	_, err := os.Stat("/proc/sys/net/ipv6")
+	return err == nil
+})
 
 func ipNet(p netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}

@@ -32,6 +32,9 @@ type sink struct {
 	out  *bufio.Writer // nil if not written
 	line []byte
 
+	ending sync.RWMutex // guards closed, and keeps close from running during flush
+	closed bool
+
 	mu   sync.Mutex // guards err and kept
 	err  error
 	keep bool
@@ -79,20 +82,24 @@ func (s *sink) take(records []Record) {
 
 // flush waits until everything handed over before is written.
 func (s *sink) flush() error {
-	flushed := make(chan struct{})
-	select {
-	case s.chunks <- sinkItem{flushed: flushed}:
+	s.ending.RLock()
+	if !s.closed {
+		flushed := make(chan struct{})
+		s.chunks <- sinkItem{flushed: flushed}
 		<-flushed
-	case <-s.done:
 	}
+	s.ending.RUnlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err
 }
 
-// close writes what is left. No one may call take or flush any more.
+// close writes what is left. No one may call take any more.
 func (s *sink) close() error {
+	s.ending.Lock()
+	s.closed = true
 	close(s.chunks)
+	s.ending.Unlock()
 	<-s.done
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -56,6 +56,11 @@ func TestFailingWriterIsTold(t *testing.T) {
 	if err := s.close(); !errors.Is(err, errFull) {
 		t.Errorf("close() = %v, want %v", err, errFull)
 	}
+	for range 100 { // it would panic on some of them
+		if err := s.flush(); !errors.Is(err, errFull) {
+			t.Fatalf("flush() after close() = %v, want %v", err, errFull)
+		}
+	}
 }
 
 func TestFlightsComeInTheOrderOfTheirTime(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -79,13 +80,18 @@ func again() (code int, err error) {
 // Need skips t where the system allows no lab, with the reason.
 func Need(t testing.TB) {
 	t.Helper()
-	if reason == "" && !lab.Isolated() {
-		reason = "not isolated: the package needs a TestMain that calls labtest.Main"
-	}
 	if reason != "" {
 		t.Skip("no lab: " + reason)
 	}
+	if !lab.Isolated() {
+		t.Fatal("not isolated: the package needs a TestMain that calls labtest.Main")
+	}
+	if err := usable(); err != nil {
+		t.Skip("no lab: " + err.Error())
+	}
 }
+
+var usable = sync.OnceValue(lab.Usable)
 
 // New makes a lab for t that keeps its truth and is closed when t ends. It skips t
 // where the system allows none and fails it for any other reason.
@@ -93,9 +99,6 @@ func New(t testing.TB, seed uint64, links ...lab.Link) *lab.Lab {
 	t.Helper()
 	Need(t)
 	l, err := lab.New(lab.Options{Seed: seed, Links: links, KeepTruth: true})
-	if errors.Is(err, lab.ErrForbidden) {
-		t.Skip("no lab: " + err.Error())
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
