@@ -2,8 +2,6 @@ package icmp
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -103,10 +101,6 @@ func (r *recorder) outcome(seq perigee.Seq) perigee.Singleton {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.singletons[seq]
-}
-
-func (r *recorder) sawEvent(words string) bool {
-	return slices.ContainsFunc(r.events, func(e string) bool { return strings.Contains(e, words) })
 }
 
 // monotonic is the clock of tests that do not step one.
