@@ -52,11 +52,11 @@ func wantSame(t *testing.T, when string, got, want []perigee.Sample) {
 func TestRollupsAreRightAtEveryMoment(t *testing.T) {
 	store, memory := open(t), storagetest.NewMemory()
 	g := storagetest.NewGenerator(1)
-	g.Interval = time.Second
+	g.Window, g.Interval = time.Minute, 6*time.Second
 	streams := []perigee.Stream{storagetest.Stream("a", "x"), storagetest.Stream("b", "x")}
 	begin := time.Date(2026, 3, 1, 20, 30, 0, 0, time.UTC)
-	samples := g.Samples(begin, 360*5, streams...) // 20:30 to 01:30 of the next day
-	late := slices.Concat(samples[500:520], samples[1500:1510])
+	samples := g.Samples(begin, 60*5, streams...) // 20:30 to 01:30 of the next day
+	late := slices.Concat(samples[80:90], samples[250:255])
 	prompt := slices.DeleteFunc(slices.Clone(samples), func(s perigee.Sample) bool {
 		return slices.ContainsFunc(late, func(l perigee.Sample) bool { return l.Stream == s.Stream && l.Start.Equal(s.Start) })
 	})
@@ -96,7 +96,7 @@ func TestRollupsAreRightAtEveryMoment(t *testing.T) {
 	check("rolled up again")
 	expire(t, store, time.Time{}, begin.Add(3*time.Hour)) // 23:30: hours 20 to 22 may go
 	check("expired")
-	if n := count(t, db, "SELECT count(*) FROM windows"); n != (360*5-150*6)*2 {
+	if n := count(t, db, "SELECT count(*) FROM windows"); n != (60*5-150)*2 {
 		t.Errorf("%d windows, want those since 23:00", n)
 	}
 	put(t, store, samples...) // a replay of everything, the expired included
@@ -191,8 +191,8 @@ func TestOldImportsAreRolledUp(t *testing.T) {
 func TestARollThatIsInterruptedGoesOn(t *testing.T) {
 	store := open(t)
 	g := storagetest.NewGenerator(5)
-	g.Interval = 5 * time.Second
-	put(t, store, g.Samples(start, 3600, storagetest.Stream("a", "x"))...)
+	g.Window, g.Interval = time.Minute, 6*time.Second
+	put(t, store, g.Samples(start, 600, storagetest.Stream("a", "x"))...)
 	want := read(t, store, perigee.Query{Resolution: perigee.Hours})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -205,8 +205,8 @@ func TestARollThatIsInterruptedGoesOn(t *testing.T) {
 func TestWritesGoOnWhileExpiring(t *testing.T) {
 	store := open(t)
 	g := storagetest.NewGenerator(6)
-	g.Interval = 5 * time.Second
-	put(t, store, g.Samples(start, 2000, storagetest.Stream("a", "x"), storagetest.Stream("b", "x"))...)
+	g.Window, g.Interval = time.Minute, 6*time.Second
+	put(t, store, g.Samples(start, 360, storagetest.Stream("a", "x"), storagetest.Stream("b", "x"))...)
 	done := make(chan error)
 	go func() {
 		err := store.Roll(t.Context(), start.Add(6*time.Hour))
@@ -215,7 +215,7 @@ func TestWritesGoOnWhileExpiring(t *testing.T) {
 		}
 		done <- err
 	}()
-	fresh := g.Samples(start.AddDate(0, 0, 1), 50, storagetest.Stream("c", "x"))
+	fresh := g.Samples(start.AddDate(0, 0, 1), 10, storagetest.Stream("c", "x"))
 	for _, s := range fresh {
 		put(t, store, s)
 		for _, r := range []perigee.Resolution{perigee.Windows, perigee.Hours, perigee.Days} {

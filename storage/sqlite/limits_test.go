@@ -89,7 +89,7 @@ func TestAFullDiskIsUnavailable(t *testing.T) {
 func TestReadingTakesBoundedMemory(t *testing.T) {
 	store := openStore(t)
 	g := storagetest.NewGenerator(2)
-	const windows = 8000
+	const windows = 3000
 	samples := g.Samples(begun, windows/4, storagetest.Stream("a", "x"), storagetest.Stream("b", "x"), storagetest.Stream("c", "x"), storagetest.Stream("d", "x"))
 	if err := store.Append(t.Context(), perigee.Batch{Samples: samples}); err != nil {
 		t.Fatal(err)
@@ -112,7 +112,7 @@ func TestReadingTakesBoundedMemory(t *testing.T) {
 		}
 	}
 	// A page of 256 windows with their singletons is about 2 MB; all that is
-	// read is 60 MB.
+	// read is 20 MB.
 	if most > before+8<<20 {
 		t.Errorf("the heap grew from %d to %d bytes", before, most)
 	}

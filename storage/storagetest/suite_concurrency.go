@@ -15,7 +15,7 @@ func (s *suite) earlyStop(t *testing.T) {
 	appendAll(t, store, perigee.Batch{Samples: samples})
 	slices.SortFunc(samples, byStart)
 	// More often than a store can have anything left open.
-	for i := range 100 {
+	for i := range 40 {
 		stop, read := i%len(samples), 0
 		for _, err := range store.Singletons(t.Context(), perigee.Query{}) {
 			if err != nil {

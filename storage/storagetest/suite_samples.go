@@ -178,11 +178,11 @@ func (s *suite) refused(t *testing.T) {
 func (s *suite) order(t *testing.T) {
 	store := s.open(t)
 	// The streams are first met in another order than theirs, and there are
-	// more samples than any store reads at once.
+	// more samples than a store reads at once.
 	streams := []perigee.Stream{Stream("c", "y"), Stream("a", "z"), Stream("c", "x"), Stream("b", "x")}
 	g := NewGenerator(9)
 	g.Interval = 2 * time.Second
-	samples := g.Samples(epoch, 400, streams...)
+	samples := g.Samples(epoch, 200, streams...)
 	shuffled := slices.Clone(samples)
 	g.rand.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
 	for chunk := range slices.Chunk(shuffled, 333) {
