@@ -57,7 +57,7 @@ func New(o Options) (*Lab, error) {
 	if !running.CompareAndSwap(false, true) {
 		return nil, errors.New("lab: there is one in this process already: close it first")
 	}
-	l := &Lab{sink: newSink(o.Truth, o.KeepTruth), procs: runtime.GOMAXPROCS(0)}
+	l := &Lab{sink: newSink(o.Truth, o.KeepTruth, chunksWaiting), procs: runtime.GOMAXPROCS(0)}
 	if err := l.start(o); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}

@@ -47,13 +47,13 @@ type sinkItem struct {
 	flushed chan<- struct{}
 }
 
-// newSink starts a sink. It returns nil, the sink that wants nothing, if records are
+// newSink starts a sink before which at most so many chunks wait. It returns nil, the sink that wants nothing, if records are
 // neither to be written nor kept.
-func newSink(w io.Writer, keep bool) *sink {
+func newSink(w io.Writer, keep bool, waiting int) *sink {
 	if w == nil && !keep {
 		return nil
 	}
-	s := &sink{chunks: make(chan sinkItem, chunksWaiting), free: make(chan []Record, chunksFree), done: make(chan struct{}), keep: keep}
+	s := &sink{chunks: make(chan sinkItem, waiting), free: make(chan []Record, chunksFree), done: make(chan struct{}), keep: keep}
 	if w != nil {
 		s.out = bufio.NewWriterSize(w, 1<<16)
 	}

@@ -21,8 +21,8 @@ func (g *gate) Write(b []byte) (int, error) {
 
 func TestSlowWriterNeitherBlocksNorIsLostSilently(t *testing.T) {
 	w := &gate{open: make(chan struct{})}
-	s := newSink(w, false)
-	const chunks = chunksWaiting + 100
+	const waiting, chunks = 10, 30
+	s := newSink(w, false, waiting)
 	for range chunks {
 		c := append(s.chunk(), make([]Record, chunkRecords)...)
 		s.take(c) // must not wait for the writer, which is stuck
@@ -45,7 +45,7 @@ var errFull = errors.New("disk full")
 func (failing) Write([]byte) (int, error) { return 0, errFull }
 
 func TestFailingWriterIsTold(t *testing.T) {
-	s := newSink(failing{}, true)
+	s := newSink(failing{}, true, 10)
 	s.take(append(s.chunk(), Record{Link: "a"}))
 	if err := s.flush(); !errors.Is(err, errFull) {
 		t.Errorf("flush() = %v, want %v", err, errFull)
