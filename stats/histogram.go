@@ -21,7 +21,7 @@ type bin struct {
 }
 
 // zeroBin is the index of the bin of zero, below all others.
-const zeroBin = math.MinInt32 - 1
+const zeroBin = math.MinInt
 
 // Histogram returns d's histogram, which shares nothing with d.
 func (d Distribution) Histogram() Histogram {
