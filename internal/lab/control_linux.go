@@ -98,6 +98,7 @@ func (l *Lab) Remove(name string) (time.Time, error) {
 	var at time.Time
 	err = k.do(func() {
 		unix.Close(k.engine.home)
+		k.engine.tap.close()
 		k.engine.home = -1
 		at = time.Now()
 	})
@@ -124,17 +125,19 @@ func (l *Lab) Restore(name string, home netip.Addr) (time.Time, error) {
 		}
 		k.Home = home
 	}
-	fd, err := l.home.openTUN(k.Device)
+	fd, t, err := l.openTappedTUN(k.Device)
 	if err == nil {
 		if err = l.home.configureHome(k.Endpoint); err != nil {
 			unix.Close(fd)
+			t.close()
 		}
 	}
 	if err != nil {
 		return time.Time{}, fmt.Errorf("lab: link %s: %w", name, err)
 	}
-	if err := k.do(func() { k.engine.home, k.engine.homeDown = fd, false }); err != nil {
+	if err := k.do(func() { k.engine.home, k.engine.tap, k.engine.homeDown = fd, t, false }); err != nil {
 		unix.Close(fd)
+		t.close()
 		return time.Time{}, err
 	}
 	k.removed, k.down = false, false

@@ -30,6 +30,8 @@ type engine struct {
 
 	// What follows belongs to the engine's thread.
 	home, far  int // TUN descriptors; home is -1 while removed
+	tap        *tap
+	entry      instant // of the last packet from home
 	homeDown   bool
 	blackhole  bool
 	up, down   *model
@@ -60,12 +62,12 @@ type LinkStats struct {
 	Bytes     [3]int64 // of packets delivered, by Way
 }
 
-func newEngine(name string, home, far int, p Profile, seed uint64, s *sink) (*engine, error) {
+func newEngine(name string, home, far int, t *tap, p Profile, seed uint64, s *sink) (*engine, error) {
 	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
 		return nil, fmt.Errorf("lab: link %s: %w", name, err)
 	}
-	e := &engine{name: name, sink: s, home: home, far: far, wake: wake, exited: make(chan struct{})}
+	e := &engine{name: name, sink: s, home: home, far: far, tap: t, wake: wake, exited: make(chan struct{})}
 	if s != nil {
 		e.records = s.chunk()
 	}
@@ -142,6 +144,7 @@ func (e *engine) run() {
 	e.handRecords()
 	if e.home >= 0 {
 		unix.Close(e.home)
+		e.tap.close()
 	}
 	unix.Close(e.far)
 	unix.Close(e.wake)
@@ -248,6 +251,18 @@ func (e *engine) read(fd int, way Way) (bool, error) {
 	return true, nil
 }
 
+// entered returns when a packet that was read from home now was sent.
+func (e *engine) entered(p *packet, now instant) instant {
+	if p.record.Echo.Present {
+		now = e.tap.entered(p.data[:p.n], now)
+	}
+	if now.mono < e.entry.mono {
+		now = now.add(e.entry.mono - now.mono) // packets without a stamp came between
+	}
+	e.entry = now
+	return now
+}
+
 // packet returns one to fill.
 func (e *engine) packet() *packet {
 	if n := len(e.free); n > 0 {
@@ -258,14 +273,18 @@ func (e *engine) packet() *packet {
 	return new(packet)
 }
 
-// enter lets the model decide on a packet that has come.
+// enter lets the model decide on a packet that was read now.
 func (e *engine) enter(p *packet, way Way, now instant) {
 	r := &p.record
-	*r = Record{Link: e.name, Way: way, Wall: now.wall, Mono: now.mono}
+	*r = Record{Link: e.name, Way: way}
 	if !describe(r, p.data[:p.n]) || linkLocalMulticast(r.Dst) {
 		e.free = append(e.free, p)
 		return
 	}
+	if way == Up {
+		now = e.entered(p, now)
+	}
+	r.Wall, r.Mono = now.wall, now.mono
 	e.stats.Entered[way]++
 	m := e.up
 	if way == Down {

@@ -91,7 +91,7 @@ func (l *Lab) addLink(e Endpoint, p Profile, seed uint64) error {
 	if err != nil {
 		return err
 	}
-	home, err := l.home.openTUN(e.Device)
+	home, t, err := l.openTappedTUN(e.Device)
 	if err != nil {
 		unix.Close(far)
 		return err
@@ -102,15 +102,33 @@ func (l *Lab) addLink(e Endpoint, p Profile, seed uint64) error {
 	}
 	var eng *engine
 	if err == nil {
-		eng, err = newEngine(e.Name, home, far, p, seed, l.sink)
+		eng, err = newEngine(e.Name, home, far, t, p, seed, l.sink)
 	}
 	if err != nil {
 		unix.Close(far)
 		unix.Close(home)
+		t.close()
 		return err
 	}
 	l.links = append(l.links, &link{Endpoint: e, engine: eng})
 	return l.home.addRules(e)
+}
+
+// openTappedTUN makes a home device and a tap on it.
+func (l *Lab) openTappedTUN(name string) (fd int, t *tap, err error) {
+	fd, err = l.home.openTUN(name)
+	if err != nil {
+		return -1, nil, err
+	}
+	dev, err := l.home.netl.LinkByName(name)
+	if err == nil {
+		t, err = openTap(dev.Attrs().Index)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, nil, err
+	}
+	return fd, t, nil
 }
 
 // Close ends the lab: packets on their way are recorded as InFlight, the truth log is
