@@ -79,7 +79,7 @@ func Starlink() Profile {
 			Level:  Level{Spread: 55 * time.Millisecond, Skew: 4},
 			Jitter: Jitter{Median: 9500 * time.Microsecond, Sigma: 0.8, Correlation: 50 * time.Millisecond, Max: 250 * time.Millisecond},
 			Burst: Burst{
-				Good: 8 * time.Second, Bad: 40 * time.Millisecond, Loss: 1,
+				Good: 6 * time.Second, Bad: 45 * time.Millisecond, Loss: 1,
 				EdgeGood: 400 * time.Millisecond, EdgeSpan: 1200 * time.Millisecond,
 			},
 			Rate: 17e6, Queue: 300e3,
@@ -88,11 +88,12 @@ func Starlink() Profile {
 			Delay:  6 * time.Millisecond,
 			Level:  Level{Spread: 14 * time.Millisecond, Skew: 2},
 			Jitter: Jitter{Median: 5 * time.Millisecond, Sigma: 0.7, Correlation: 50 * time.Millisecond, Max: 100 * time.Millisecond},
+			Loss:   0.000035, // one packet of one stream now and then: see docs/lab.md
 			Burst: Burst{
-				Good: 10 * time.Second, Bad: 30 * time.Millisecond, Loss: 1,
+				Good: 30 * time.Second, Bad: 30 * time.Millisecond, Loss: 1,
 				EdgeGood: 250 * time.Millisecond, EdgeSpan: 1200 * time.Millisecond,
 			},
-			Rate: 150e6, Queue: 900e3,
+			Rate: 150e6, Queue: 1200e3,
 		},
 	}
 }
