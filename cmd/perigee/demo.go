@@ -45,7 +45,7 @@ func (c demoCommand) Run(ctx context.Context, s streams) error {
 	if c.For != 0 && c.For < c.Interval {
 		return &perigee.Error{Code: perigee.CodeInvalid, Message: fmt.Sprintf("--for %s has no time for a single probe every %s", c.For, c.Interval)}
 	}
-	if os.Getenv(demoListenerEnv) != "" && lab.Isolated() {
+	if os.Getenv(demoEnv) != "" && lab.Isolated() {
 		return c.inside(ctx, s)
 	}
 	return c.outside(ctx, s)
@@ -67,7 +67,9 @@ func (c demoCommand) outside(ctx context.Context, s streams) (err error) {
 		return fmt.Errorf("pass on the listener: %w", err)
 	}
 	defer file.Close()
+	fate := keepStore
 	if c.Store == "" {
+		fate = discardStore
 		if c.Store, err = os.MkdirTemp("", "perigee-demo-"); err != nil {
 			return fmt.Errorf("make a directory for the results: %w", err)
 		}
@@ -78,7 +80,7 @@ func (c demoCommand) outside(ctx context.Context, s streams) (err error) {
 		return err
 	}
 	child.Stdout, child.Stderr = s.out, s.err
-	child.Env = append(child.Environ(), demoListenerEnv+"=1")
+	child.Env = append(child.Environ(), demoEnv+"="+fate)
 	// A Ctrl-C at the terminal reaches this process alone, which hands it on.
 	child.SysProcAttr.Setpgid = true
 	return supervise(child)
@@ -130,6 +132,9 @@ func (c demoCommand) inside(ctx context.Context, s streams) (err error) {
 	listener, err := inheritedListener()
 	if err != nil {
 		return err
+	}
+	if os.Getenv(demoEnv) == discardStore {
+		lab.WhenOrphaned(func() { _ = os.RemoveAll(c.Store) }) // nobody is left to be told
 	}
 	ctx, stop := interruptible(ctx, s)
 	defer stop()

@@ -16,9 +16,13 @@ import (
 	"perigee/storage/sqlite"
 )
 
-// demoListenerEnv tells the inner process that it is one, and has been given the
-// page's listener.
-const demoListenerEnv = "PERIGEE_DEMO_LISTENER"
+// demoEnv tells the inner process that it is one, has been given the page's listener,
+// and what is to become of the results if the outer process dies.
+const (
+	demoEnv      = "PERIGEE_DEMO"
+	keepStore    = "keep"
+	discardStore = "discard"
+)
 
 // inheritedListener returns the page's listener that the parent opened outside the
 // lab, where a browser can reach it.
@@ -119,6 +123,10 @@ func (c demoCommand) conclude(ctx context.Context, s streams, begin time.Time) e
 	}
 	defer store.Close()
 	from, to, err := stored(ctx, store, begin.Add(-time.Second), time.Time{})
+	if c.For == 0 && perigee.CodeOf(err) == perigee.CodeNotEnoughData {
+		s.notef("perigee: interrupted before anything was measured")
+		return nil
+	}
 	if err != nil {
 		return err
 	}

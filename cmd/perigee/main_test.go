@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // TestMain lets the test binary be perigee when the demo or a test runs it again, so
 // that what is tested is the whole program, processes and signals included.
 func TestMain(m *testing.M) {
-	if os.Getenv(demoListenerEnv) != "" || os.Getenv(beProgram) != "" {
+	if os.Getenv(demoEnv) != "" || os.Getenv(beProgram) != "" {
 		os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
 	os.Exit(m.Run())

@@ -8,7 +8,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"github.com/vishvananda/netlink"
@@ -93,6 +95,7 @@ func holdLeash(fd int) error {
 		for {
 			n, err := unix.Read(fd, b[:])
 			if n == 0 && err == nil || err != nil && !errors.Is(err, unix.EINTR) {
+				lastWords()
 				_ = unix.Kill(os.Getpid(), unix.SIGKILL)
 			}
 		}
@@ -109,6 +112,34 @@ func loopbackUp() error {
 		return fmt.Errorf("lab: loopback device: %w", permission(err))
 	}
 	return nil
+}
+
+// lastWordsTime is how long what was given to WhenOrphaned may take.
+const lastWordsTime = 2 * time.Second
+
+// orphaned is what was given to WhenOrphaned.
+var orphaned atomic.Pointer[func()]
+
+// WhenOrphaned has fn run when the process that started this isolated one has died,
+// just before this one is killed for that, to remove what would be left behind on disk.
+// It has two seconds, and other goroutines still run meanwhile. A later call replaces
+// fn.
+func WhenOrphaned(fn func()) { orphaned.Store(&fn) }
+
+func lastWords() {
+	fn := orphaned.Load()
+	if fn == nil {
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		(*fn)()
+	}()
+	select {
+	case <-done:
+	case <-time.After(lastWordsTime):
+	}
 }
 
 // Isolated reports whether this process was started by Command, and so lives in a

@@ -22,6 +22,9 @@ func (unsupported) Error() string {
 }
 func (unsupported) Is(target error) bool { return target == ErrForbidden }
 
+// WhenOrphaned does nothing: there are no isolated processes here.
+func WhenOrphaned(func()) {}
+
 // Isolated reports whether this process was started by Command: never on this system.
 func Isolated() bool { return false }
 
