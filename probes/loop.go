@@ -78,7 +78,7 @@ func (r *Runner) measure(ctx context.Context) {
 func (r *Runner) look() {
 	now := r.clock()
 	c := compare(r.before, now, r.wanted, r.options.Interval)
-	then := r.before // as the clocks would stand had nothing happened
+	var then perigee.Reading // as the clocks would stand had nothing happened
 	if c.stopped != "" {
 		then = ahead(r.before, c.cut)
 		r.stopped(c, then, now)
