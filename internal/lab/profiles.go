@@ -88,7 +88,7 @@ func Starlink() Profile {
 			Delay:  6 * time.Millisecond,
 			Level:  Level{Spread: 14 * time.Millisecond, Skew: 2},
 			Jitter: Jitter{Median: 5 * time.Millisecond, Sigma: 0.7, Correlation: 50 * time.Millisecond, Max: 100 * time.Millisecond},
-			Loss:   0.000035, // one packet of one stream now and then: see docs/lab.md
+			Loss:   0.00003, // one packet of one stream now and then: see docs/lab.md
 			Burst: Burst{
 				Good: 30 * time.Second, Bad: 30 * time.Millisecond, Loss: 1,
 				EdgeGood: 250 * time.Millisecond, EdgeSpan: 1200 * time.Millisecond,
