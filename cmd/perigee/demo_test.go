@@ -19,6 +19,7 @@ import (
 // TestDemoAgreesWithTheTruth runs the demo for a minute and holds every count and
 // quantile that it prints against the lab's own log of what happened to each packet.
 func TestDemoAgreesWithTheTruth(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes a minute")
 	}

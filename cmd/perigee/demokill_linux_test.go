@@ -17,6 +17,7 @@ import (
 // TestDemoLeavesNothingBehind ends the demo in every way and looks for what is left:
 // processes, devices, files.
 func TestDemoLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts the demo several times")
 	}
