@@ -236,7 +236,7 @@ func (s *Socket) receive(m *Message, wait bool) error {
 		case readErr != nil:
 			return readErr
 		}
-		*m = Message{Data: s.data[:n], Local: s.path.Local, Interface: s.path.Index}
+		*m = Message{Data: s.data[:n], Local: s.path.Local, Interface: s.path.Index, Read: time.Now()}
 		if s.six || m.stripIPv4() {
 			return nil
 		}

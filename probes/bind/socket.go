@@ -17,9 +17,12 @@ type Message struct {
 	Local     netip.Addr
 	Interface int
 
-	// Waited is how long the packet lay in the socket before it was read, by
-	// the kernel's receive stamp; 0 if that cannot be told for sure, e.g.
-	// because the wall clock was set meanwhile.
+	// Read is when the packet was read, with a monotonic reading.
+	Read time.Time
+
+	// Waited is how long the packet lay in the socket before Read, by the
+	// kernel's receive stamp; 0 if that cannot be told for sure, e.g. because
+	// the wall clock was set meanwhile.
 	Waited time.Duration
 }
 

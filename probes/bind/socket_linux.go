@@ -187,8 +187,8 @@ func (s *Socket) prepare() {
 	}
 	rx.wait = func(fd uintptr) bool { read(fd); return rx.err != unix.EAGAIN }
 	rx.now = func(fd uintptr) bool { read(fd); return true }
-	wall, mono := now()
-	rx.clock.wait(0, wall, mono)
+	start := now()
+	rx.clock.wait(0, start.UnixNano(), start.Sub(base))
 }
 
 // Path returns the way that s was opened on.
@@ -258,9 +258,9 @@ func (s *Socket) receive(m *Message, how func(uintptr) bool) error {
 		if rx.err != nil {
 			return rx.err
 		}
-		wall, mono := now()
+		m.Read = now()
 		stamp := m.parse(rx.control[:rx.header.Controllen])
-		m.Waited = rx.clock.wait(stamp, wall, mono)
+		m.Waited = rx.clock.wait(stamp, m.Read.UnixNano(), m.Read.Sub(base))
 		m.Data = rx.data[:rx.n]
 		if !s.raw || s.six || m.stripIPv4() {
 			return nil
@@ -268,10 +268,19 @@ func (s *Socket) receive(m *Message, how func(uintptr) bool) error {
 	}
 }
 
-// now reads both clocks.
-func now() (wall int64, mono time.Duration) {
+// now reads both clocks at one moment. The runtime reads one after the other; if the
+// thread lost its processor in between, the two readings do not belong together, which
+// shows in the next.
+func now() time.Time {
 	t := time.Now()
-	return t.UnixNano(), t.Sub(base)
+	for range 3 {
+		next := time.Now()
+		if torn := next.Round(0).Sub(t.Round(0)) - next.Sub(t); torn.Abs() < tornTolerance {
+			break
+		}
+		t = next
+	}
+	return t
 }
 
 // parse takes the packet's way from control messages and returns the kernel's receive

@@ -19,6 +19,10 @@ const (
 	// that an unseen step can cause.
 	stepTolerance = 100 * time.Microsecond
 
+	// tornTolerance is how much two looks at both clocks, one right after the other,
+	// may differ in what lies between the clocks: some readings of one.
+	tornTolerance = 5 * time.Microsecond
+
 	// maxWait bounds the waits believed.
 	maxWait = 30 * time.Second
 )

@@ -153,7 +153,7 @@ func (s *fakeSocket) Receive(m *bind.Message) error {
 }
 
 func (s *fakeSocket) message(r fakeReply) bind.Message {
-	return bind.Message{Data: r.packet, Local: s.path.Local, Interface: s.path.Index, Waited: time.Since(r.at)}
+	return bind.Message{Data: r.packet, Local: s.path.Local, Interface: s.path.Index, Read: time.Now(), Waited: time.Since(r.at)}
 }
 
 func (s *fakeSocket) ReceiveNow(m *bind.Message) error {

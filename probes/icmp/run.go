@@ -114,7 +114,7 @@ func (p *Prober) hear(ctx context.Context, emit perigee.Emitter) error {
 
 // heard deals with a packet.
 func (p *Prober) heard(m *bind.Message, emit perigee.Emitter) {
-	at := p.opts.Clock().Mono - m.Waited
+	at := p.clockAt(m.Read) - m.Waited
 	seq, err := parseReply(m.Data, p.family, p.session)
 	if err != nil {
 		return
@@ -135,6 +135,24 @@ func (p *Prober) heard(m *bind.Message, emit perigee.Emitter) {
 		emit.Duplicate(seq)
 	}
 }
+
+// clockAt returns what the prober's monotonic clock showed at t, a moment ago.
+func (p *Prober) clockAt(t time.Time) time.Duration {
+	var at time.Duration
+	for range 3 {
+		before := time.Now()
+		mono := p.opts.Clock().Mono
+		after := time.Now()
+		at = mono - after.Sub(t)
+		if after.Sub(before) < untorn {
+			break // or the process lost its processor in between
+		}
+	}
+	return at
+}
+
+// untorn is how long a look at the clock takes at most if nothing comes in between.
+const untorn = 20 * time.Microsecond
 
 // expire decides the probes whose time is over. Replies that are there already, e.g.
 // because the process was stopped for a while, come first.
