@@ -26,7 +26,9 @@ type demoCommand struct {
 	Store    string        `placeholder:"DIR" type:"path" help:"Keep the results in DIR. Default: a directory that is removed at the end."`
 	Listen   string        `default:"127.0.0.1:8480" placeholder:"HOST:PORT" help:"Where the API and the page listen (default ${default}; the next free port if it is in use)."`
 	Interval time.Duration `default:"200ms" help:"Time between probes on each link."`
-	Seed     uint64        `default:"1" help:"Seed of what the links do."`
+	// The default seed's first minute is an ordinary one: the levels of its slots
+	// have the long run's mean, and none is extreme.
+	Seed uint64 `default:"12" help:"Seed of what the links do; the same seed, the same minute."`
 }
 
 // demoLinks are the links of the demo, best first.

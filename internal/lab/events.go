@@ -16,9 +16,11 @@ func (s Slots) locate(wall int64) (slot, into int64) {
 	return slot, into
 }
 
-// at returns the slot of wall and reports whether its outage still lasts.
-func (s Slots) at(wall int64, seed uint64) (slot int64, out bool) {
+// at returns the slot of wall, counted from origin, and reports whether its outage
+// still lasts. Counted so, the same seed meets the same slots whenever it is used.
+func (s Slots) at(wall, origin int64, seed uint64) (slot int64, out bool) {
 	slot, into := s.locate(wall)
+	slot -= origin
 	if uniform(mix(seed, 1), slot) >= s.Outage {
 		return slot, false
 	}

@@ -29,6 +29,7 @@ type model struct {
 
 	profile   Direction
 	slots     Slots
+	origin    int64  // the slot in which the profile was set: levels and outages count from it
 	outages   uint64 // seeds Slots.Outage, the same in both directions
 	levels    uint64 // seeds Level
 	bursts    bursts
@@ -59,6 +60,9 @@ func (m *model) set(p Profile, now instant) {
 		m.profile = p.Down
 	}
 	m.slots = p.Slots
+	if m.slots.Period > 0 {
+		m.origin, _ = m.slots.locate(now.wall)
+	}
 	m.bursts = newBursts(m.profile.Burst, p.Slots, mix(mix(m.seed, uint64(m.way)), 3), now)
 	m.handovers = newHandovers(p.Handovers, mix(m.seed, 11), now)
 }
@@ -80,7 +84,7 @@ func (m *model) plan(now instant, size int) decision {
 	// so that the loss of one does not change what the next one meets.
 	number, out := m.handovers.at(sent.mono)
 	if m.slots.Period > 0 {
-		number, out = m.slots.at(sent.wall, m.outages)
+		number, out = m.slots.at(sent.wall, m.origin, m.outages)
 	}
 	level := p.Level.at(m.levels, number)
 	jitter := m.jitterFor(sent.mono)
