@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -23,6 +24,21 @@ func TestDemoAgreesWithTheTruth(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
 	}
+	// The p99 of 300 probes is the third largest: three stalls of the machine
+	// between a stamp and its system call spoil it. Counts and order have no
+	// second chance.
+	if far := demoMinute(t); len(far) > 0 {
+		t.Logf("once more, for the machine may have stalled: %v", far)
+		for _, f := range demoMinute(t) {
+			t.Error(f)
+		}
+	}
+}
+
+// demoMinute runs the demo for a minute and returns which quantiles were too far from
+// the truth.
+func demoMinute(t *testing.T) (far []string) {
+	t.Helper()
 	truth := filepath.Join(t.TempDir(), "truth.jsonl")
 	stdout, stderr, status := perigeeRun(t, "demo", "--for=60s", "--json", "--truth="+truth, "--listen=127.0.0.1:0")
 	if status == exitPermission {
@@ -45,7 +61,7 @@ func TestDemoAgreesWithTheTruth(t *testing.T) {
 		t.Fatalf("%d links, want 4:\n%s", len(got.Links), stdout)
 	}
 	for _, l := range got.Links {
-		agree(t, l, trips[l.Link])
+		far = append(far, agree(t, l, trips[l.Link])...)
 	}
 
 	// The order of the links' true medians, least first.
@@ -62,6 +78,7 @@ func TestDemoAgreesWithTheTruth(t *testing.T) {
 			t.Errorf("verdict on %s and %s: %q, want it to begin with %q", p.A, p.B, p.Verdict, p.A+want)
 		}
 	}
+	return far
 }
 
 // truthOf reads a truth log as round trips by link.
@@ -86,8 +103,9 @@ func truthOf(t *testing.T, file string) map[string][]lab.RoundTrip {
 	return trips
 }
 
-// agree holds what was measured of one link against what was true.
-func agree(t *testing.T, got api.LinkSummary, trips []lab.RoundTrip) {
+// agree holds what was measured of one link against what was true. It returns the
+// quantiles that were too far from it.
+func agree(t *testing.T, got api.LinkSummary, trips []lab.RoundTrip) (far []string) {
 	t.Helper()
 	timeout := perigee.LossTimeoutFor(perigee.OrbitTerrestrial)
 	if got.Link == "geo" {
@@ -123,9 +141,10 @@ func agree(t *testing.T, got api.LinkSummary, trips []lab.RoundTrip) {
 		tolerance := 0.005*exact + bound.Seconds()
 		t.Logf("%-8s p%-2.0f true %8.3f ms, measured %+.3f ms from it", got.Link, 100*q, 1000*exact, 1000*(measured-exact))
 		if math.Abs(measured-exact) > tolerance {
-			t.Errorf("%s: quantile %g is %.6f s, true is %.6f s", got.Link, q, measured, exact)
+			far = append(far, fmt.Sprintf("%s: quantile %g is %.6f s, true is %.6f s", got.Link, q, measured, exact))
 		}
 	}
+	return far
 }
 
 func quantileOf(t *testing.T, l api.LinkSummary, q float64) float64 {
