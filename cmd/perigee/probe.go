@@ -61,17 +61,36 @@ func (c probeCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	return c.print(s, board.summaries())
+	return c.print(s, p, board.summaries())
+}
+
+// byLink puts summaries into the API's shape, one for each link.
+func byLink(p plan, summaries []perigee.Summary) []api.SummaryResponse {
+	all := []api.SummaryResponse{}
+	for _, l := range p.probed() {
+		var of []perigee.Summary
+		var from, to time.Time
+		for _, one := range summaries {
+			if one.Sample.Stream.Link != l.ID {
+				continue
+			}
+			of = append(of, one)
+			if from.IsZero() || one.Sample.Start.Before(from) {
+				from = one.Sample.Start
+			}
+			if end := one.Sample.End(); end.After(to) {
+				to = end
+			}
+		}
+		all = append(all, api.NewSummaryResponse(perigee.LinkRecord{Site: p.site, Link: l}, from, to, of))
+	}
+	return all
 }
 
 // print shows the final result.
-func (c probeCommand) print(s streams, summaries []perigee.Summary) error {
+func (c probeCommand) print(s streams, p plan, summaries []perigee.Summary) error {
 	if c.JSON {
-		wire := make([]api.TargetSummary, 0, len(summaries))
-		for _, one := range summaries {
-			wire = append(wire, api.NewTargetSummary(one))
-		}
-		if err := writeJSON(s.out, wire); err != nil {
+		if err := writeJSON(s.out, byLink(p, summaries)); err != nil {
 			return err
 		}
 	} else if err := summaryTable(summaries).write(s.out, 2); err != nil {
@@ -176,6 +195,7 @@ type scoreboard struct {
 	s        streams
 	verbose  bool
 	terminal bool
+	width    int // of the terminal in characters
 	total    int
 
 	mu    sync.Mutex
@@ -189,7 +209,8 @@ func newScoreboard(s streams, verbose bool, total int) *scoreboard {
 	b := &scoreboard{s: s, verbose: verbose, total: total,
 		live: map[perigee.Stream]*perigee.Sample{}, final: map[perigee.Stream]*perigee.Sample{}}
 	if f, ok := s.err.(*os.File); ok {
-		b.terminal = term.IsTerminal(int(f.Fd()))
+		width, _, err := term.GetSize(int(f.Fd()))
+		b.terminal, b.width = err == nil && width > 0, width
 	}
 	return b
 }
@@ -268,21 +289,31 @@ func (b *scoreboard) redraw() {
 			planned += live.Counts.Planned
 		}
 		if n := int64(len(b.order)); n > 0 {
-			b.s.notef("%d of %d probes decided on each of %d streams", planned/n, b.total, n)
+			b.s.notef("%d of %d probes decided", planned, n*int64(b.total))
 		}
 		return
 	}
-	summaries := make([]perigee.Summary, 0, len(b.order))
+	t := &table{}
+	t.add("link", "target", "decided", "received", "lost", "p50", "p95")
 	for _, st := range b.order {
-		summaries = append(summaries, perigee.Summary{Sample: *b.live[st]})
+		c, rtt := b.live[st].Counts, b.live[st].RTT
+		t.add(string(st.Link), string(st.Target), fmt.Sprintf("%d of %d", c.Planned, b.total), count(c.Received), count(c.Lost+c.Late),
+			milliseconds(rtt.Quantile(0.5)), milliseconds(rtt.Quantile(0.95)))
 	}
 	var text strings.Builder
-	if err := summaryTable(summaries).write(&text, 2); err != nil {
+	if err := t.write(&text, 2); err != nil {
 		return
 	}
 	b.eraseLocked()
-	fmt.Fprint(b.s.err, text.String())
-	b.lines = strings.Count(text.String(), "\n")
+	for line := range strings.Lines(text.String()) {
+		// A line that wraps would spoil the place of the next drawing.
+		line = strings.TrimSuffix(line, "\n")
+		if r := []rune(line); len(r) > b.width {
+			line = string(r[:b.width])
+		}
+		fmt.Fprintln(b.s.err, line)
+		b.lines++
+	}
 }
 
 // erase removes the drawn table.
