@@ -79,7 +79,7 @@ func stored(ctx context.Context, store perigee.Store, from, to time.Time) (time.
 type compareCommand struct {
 	storeFlags `embed:""`
 	rangeFlags `embed:""`
-	Links      []string `placeholder:"NAME,…" help:"The links to compare. Default: all."`
+	Links      []string `placeholder:"NAME" help:"The links to compare. Default: all."`
 	Metric     string   `default:"rtt" help:"What to compare by: rtt, pdv, jitter, loss_ratio or availability."`
 	Target     string   `placeholder:"NAME" help:"Compare at this target only. Default: each that the links share."`
 	Family     string   `placeholder:"ipv4|ipv6" help:"Compare this IP version. Default: IPv4 if measured."`

@@ -124,7 +124,15 @@ func (d *daemon) Run(ctx context.Context) (err error) {
 	err = group.Wait()
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	return errors.Join(err, d.store.End(ending, d.clock().Wall))
+	return errors.Join(err, d.recordEnd(ending))
+}
+
+// recordEnd stores that measuring ended properly.
+func (d *daemon) recordEnd(ctx context.Context) error {
+	now := d.clock().Wall
+	return errors.Join(
+		d.store.Append(ctx, perigee.Batch{Events: []perigee.Event{{Site: d.plan.site.Name, Time: now, Kind: perigee.EventStopped}}}),
+		d.store.End(ctx, now))
 }
 
 // handler answers the API and the page from the store.

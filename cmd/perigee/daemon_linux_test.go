@@ -317,3 +317,60 @@ func TestDoctor(t *testing.T) {
 		t.Errorf("doctor sent %d packets", sent)
 	}
 }
+
+// TestAStopIsAGap runs the daemon twice on one store: the time in between is a gap, not
+// an outage, and nothing of the first run is lost.
+func TestAStopIsAGap(t *testing.T) {
+	if isolated(t) {
+		return
+	}
+	l := newLab(t, quick("main"))
+	end, _ := l.Link("main")
+	dir := t.TempDir()
+	p := plan{
+		site:     perigee.Site{Name: "test"},
+		links:    []perigee.Link{{ID: "main", Orbit: perigee.OrbitTerrestrial, Interface: end.Device}},
+		targets:  []perigee.Target{{ID: "far", Address: lab.Target().String()}},
+		interval: 20 * time.Millisecond, window: time.Second, outageAfter: time.Second, lossTimeout: 200 * time.Millisecond, size: 56, storePath: dir,
+	}
+	for range 2 {
+		d, err := newDaemon(t.Context(), streams{err: &log{}, out: &log{}}, p, nil, 25)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store, err := sqlite.OpenReader(t.Context(), storeFile(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	var samples []perigee.Sample
+	var planned int64
+	for s, err := range store.Samples(t.Context(), perigee.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		samples = append(samples, s)
+		planned += s.Counts.Planned
+	}
+	if planned != 50 {
+		t.Errorf("%d probes are stored, want 25 of each run", planned)
+	}
+	gaps, err := store.Gaps(t.Context(), perigee.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(gaps) != 1 || gaps[0].Reason != perigee.GapStopped || gaps[0].Link != "main" {
+		t.Fatalf("gaps %+v, want one of reason stopped", gaps)
+	}
+	endsWith := slices.IndexFunc(samples, func(s perigee.Sample) bool { return s.End().Equal(gaps[0].Start) })
+	if endsWith < 0 || endsWith+1 >= len(samples) || samples[endsWith+1].Start.Before(gaps[0].End) {
+		t.Errorf("gap %s to %s does not lie between the last window of one run and the first of the next: %v", gaps[0].Start, gaps[0].End, samples)
+	}
+	if outages, err := store.Outages(t.Context(), perigee.Query{}); err != nil || len(outages) != 0 {
+		t.Errorf("outages %v (%v)", outages, err)
+	}
+}

@@ -20,8 +20,8 @@ type exportCommand struct {
 	Format     string   `default:"csv" enum:"csv,jsonl,lp" help:"csv, jsonl (JSON lines) or lp (InfluxDB line protocol)."`
 	Raw        bool     `help:"Every single probe instead of 10 s windows."`
 	Resolution string   `default:"window" enum:"window,hour,day" help:"window, hour or day."`
-	Links      []string `placeholder:"NAME,…" help:"Only these links."`
-	Targets    []string `placeholder:"NAME,…" help:"Only these targets."`
+	Links      []string `placeholder:"NAME" help:"Only these links."`
+	Targets    []string `placeholder:"NAME" help:"Only these targets."`
 	Output     string   `short:"o" placeholder:"FILE" help:"Write to FILE, which appears only when it is complete. Default: standard output."`
 }
 

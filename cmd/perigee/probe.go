@@ -22,7 +22,7 @@ import (
 type probeCommand struct {
 	configFlag `embed:""`
 	Targets    []string      `arg:"" optional:"" name:"target" help:"Names from the configuration, IP addresses or host names. Default: all that are configured."`
-	Links      []string      `placeholder:"NAME,…" help:"Only these configured links."`
+	Links      []string      `placeholder:"NAME" help:"Only these configured links."`
 	Interface  string        `short:"i" placeholder:"DEV" help:"Probe over this device instead of the configured links."`
 	Source     string        `placeholder:"ADDR" help:"Probe from this local address instead."`
 	Mark       uint32        `placeholder:"N" help:"Probe with this firewall mark instead."`
