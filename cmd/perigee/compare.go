@@ -43,38 +43,6 @@ func (f storeFlags) path() (string, error) {
 	return p.storePath, err
 }
 
-// stored puts the ends of all that is stored in the place of a zero from and to.
-func stored(ctx context.Context, store perigee.Store, from, to time.Time) (time.Time, time.Time, error) {
-	links, err := store.Links(ctx)
-	if err != nil {
-		return from, to, err
-	}
-	var first, last time.Time
-	for _, l := range links {
-		if !l.First.IsZero() && (first.IsZero() || l.First.Before(first)) {
-			first = l.First
-		}
-		if l.Last.After(last) {
-			last = l.Last
-		}
-	}
-	if first.IsZero() {
-		return from, to, &perigee.Error{Code: perigee.CodeNotEnoughData, Message: "the store holds no samples yet"}
-	}
-	if from.IsZero() {
-		from = first
-	}
-	if to.IsZero() {
-		to = last
-	}
-	if !from.Before(to) {
-		return from, to, &perigee.Error{Code: perigee.CodeNotEnoughData,
-			Message: fmt.Sprintf("nothing is stored between %s and %s; the store holds %s to %s", from.UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339),
-				first.UTC().Format(time.RFC3339), last.UTC().Format(time.RFC3339))}
-	}
-	return from, to, nil
-}
-
 // compareCommand says how links compare.
 type compareCommand struct {
 	storeFlags `embed:""`
@@ -98,9 +66,6 @@ func (c compareCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	defer store.Close()
-	if from, to, err = stored(ctx, store, from, to); err != nil {
-		return err
-	}
 	q := perigee.CompareQuery{
 		Metric: perigee.MetricName(c.Metric), From: from, To: to,
 		Target: perigee.TargetID(c.Target), Family: perigee.Family(c.Family),

@@ -3,10 +3,10 @@ package main
 import (
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"perigee"
+	"perigee/api"
 )
 
 // rangeFlags choose a stretch of time.
@@ -40,22 +40,9 @@ func parseTime(flag, text string, now time.Time) (time.Time, error) {
 	if seconds, err := strconv.ParseInt(text, 10, 64); err == nil && seconds >= 0 && seconds < 1<<40 {
 		return time.Unix(seconds, 0), nil
 	}
-	if d, ok := parseDuration(text); ok && d >= 0 {
+	if d, ok := api.ParseDuration(text); ok {
 		return now.Add(-d), nil
 	}
 	return time.Time{}, &perigee.Error{Code: perigee.CodeInvalid,
 		Message: fmt.Sprintf("%s %q is not a time; use RFC 3339 (2026-01-31T12:00:00Z), Unix seconds, or a duration before now (90m, 24h, 7d)", flag, text)}
-}
-
-// parseDuration reads a Go duration or a number of days such as 7d.
-func parseDuration(text string) (time.Duration, bool) {
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		n, err := strconv.ParseFloat(days, 64)
-		if err != nil || n > 36500 || n < -36500 {
-			return 0, false
-		}
-		return time.Duration(n * 24 * float64(time.Hour)), true
-	}
-	d, err := time.ParseDuration(text)
-	return d, err == nil
 }
