@@ -35,8 +35,12 @@ type daemon struct {
 
 // newDaemon opens the store, records the gap since its last life and builds the
 // measurement: limit probes for each stream, or without end if it is 0. Run takes over
-// listener. Nothing is sent before Run.
+// listener. Nothing is sent before Run. It fails with CodePermission, and touches no
+// store, if this process may not probe.
 func newDaemon(ctx context.Context, s streams, p plan, listener net.Listener, limit int) (_ *daemon, err error) {
+	if err := permitted(p); err != nil {
+		return nil, err
+	}
 	d := &daemon{s: s, plan: p, clock: clock.System(), listener: listener}
 	d.store, err = sqlite.Open(ctx, storeFile(p.storePath), sqlite.Options{})
 	if err != nil {

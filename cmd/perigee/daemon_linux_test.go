@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -372,5 +374,51 @@ func TestAStopIsAGap(t *testing.T) {
 	}
 	if outages, err := store.Outages(t.Context(), perigee.Query{}); err != nil || len(outages) != 0 {
 		t.Errorf("outages %v (%v)", outages, err)
+	}
+}
+
+// TestRefusedWithoutPermission runs the program as a user who may open neither raw nor
+// unprivileged ICMP sockets.
+func TestRefusedWithoutPermission(t *testing.T) {
+	if isolated(t) {
+		return
+	}
+	newLab(t, quick("main"))
+	if err := os.WriteFile("/proc/sys/net/ipv4/ping_group_range", []byte("1 0"), 0); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.Chmod(dir, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(dir, "perigee.yaml")
+	text := fmt.Sprintf("links: [{name: one, orbit: terrestrial, interface: main0}]\ntargets: [{name: far, address: %s}]\nstorage: {path: store}\napi: {listen: \"127.0.0.1:0\"}\n", lab.Target())
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const nobody = 65534
+	for _, args := range [][]string{
+		{"run", "--config=" + config},
+		{"probe", "--config=" + config, "--count=1"},
+		{"doctor", "--config=" + config},
+	} {
+		cmd := exec.CommandContext(t.Context(), "/proc/self/exe", args...)
+		cmd.Env = append(os.Environ(), beProgram+"=1")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		out, err := cmd.CombinedOutput()
+		if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) {
+			t.Skipf("cannot become another user here: %v", err)
+		}
+		if cmd.ProcessState.ExitCode() != exitPermission {
+			t.Errorf("perigee %q: %v, want exit status %d\n%s", args, err, exitPermission, out)
+		}
+		for _, remedy := range []string{"setcap cap_net_raw+ep", "sysctl net.ipv4.ping_group_range"} {
+			if !strings.Contains(string(out), remedy) {
+				t.Errorf("perigee %q does not name the remedy %q:\n%s", args, remedy, out)
+			}
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "store")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a store was made although nothing may be measured (%v)", err)
 	}
 }

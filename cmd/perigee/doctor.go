@@ -110,17 +110,7 @@ func checkLink(l perigee.Link, targets []perigee.Target) []finding {
 
 // checkBinding checks the way to one target.
 func checkBinding(check string, binder *bind.Binder, t perigee.Target) finding {
-	remote, err := netip.ParseAddr(t.Address)
-	if err != nil {
-		remote = netip.MustParseAddr("192.0.2.1") // RFC 5737: any address takes the route of a name's
-	}
-	path, err := binder.Path(remote)
-	if err == nil {
-		var socket *bind.Socket
-		if socket, err = binder.ListenICMP(remote, uint16(os.Getpid())); err == nil {
-			err = socket.Close()
-		}
-	}
+	path, err := tryBinding(binder, t)
 	if err != nil {
 		f := failed(check, err)
 		f.Message = fmt.Sprintf("to %s: %v", t.ID, err)
@@ -137,6 +127,24 @@ func checkBinding(check string, binder *bind.Binder, t perigee.Target) finding {
 		way += ", from " + path.Local.String()
 	}
 	return finding{Check: check, State: stateOK, Message: fmt.Sprintf("to %s by %s", t.ID, way)}
+}
+
+// tryBinding opens the socket that probes of t would leave by, closes it again, and
+// returns their way. Nothing is sent.
+func tryBinding(binder *bind.Binder, t perigee.Target) (bind.Path, error) {
+	remote, err := netip.ParseAddr(t.Address)
+	if err != nil {
+		remote = netip.MustParseAddr("192.0.2.1") // RFC 5737: any address takes the route of a name's
+	}
+	path, err := binder.Path(remote)
+	if err != nil {
+		return path, err
+	}
+	socket, err := binder.ListenICMP(remote, uint16(os.Getpid()))
+	if err != nil {
+		return path, err
+	}
+	return path, socket.Close()
 }
 
 // checkDisk makes sure that the store's directory can be written and has room.

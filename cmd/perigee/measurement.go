@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 
 	"perigee"
 	"perigee/probes"
@@ -59,6 +61,27 @@ func newMeasurement(p plan, o measurementOptions) (*probes.Runner, error) {
 		Record:      o.record,
 		OnSingleton: o.singleton,
 	})
+}
+
+// permitted reports whether the system lets this process probe at all: waiting would
+// not help if it does not. Links that cannot be bound for other reasons may come yet.
+func permitted(p plan) error {
+	for _, l := range p.probed() {
+		binder, err := bind.New(bindOptions(l))
+		if err != nil {
+			return fmt.Errorf("link %s: %w", l.ID, err)
+		}
+		for _, t := range p.targets {
+			if _, err = tryBinding(binder, t); errors.Is(err, os.ErrPermission) {
+				break
+			}
+			err = nil
+		}
+		if err = errors.Join(err, binder.Close()); err != nil {
+			return &perigee.Error{Code: perigee.CodePermission, Message: fmt.Sprintf("link %s", l.ID), Err: err}
+		}
+	}
+	return nil
 }
 
 // bindOptions says how probes are kept on l.

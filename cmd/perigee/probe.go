@@ -40,6 +40,9 @@ func (c probeCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	if err := permitted(p); err != nil {
+		return err
+	}
 	ctx, stop := interruptible(ctx, s)
 	defer stop()
 	board := newScoreboard(s, c.Verbose && !c.JSON, c.Count)
