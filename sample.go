@@ -89,7 +89,8 @@ type Sample struct {
 	Start time.Time
 
 	// Length is the time measured, up to the next grid point unless the
-	// monitor stopped before.
+	// monitor stopped before; of merged samples the time from the first's
+	// start to the last's end, gaps included.
 	Length time.Duration
 
 	Interval    time.Duration // nominal time between probes
