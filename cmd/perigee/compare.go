@@ -39,8 +39,8 @@ func (f storeFlags) path() (string, error) {
 	if file == "" {
 		return config.StoragePath(), nil
 	}
-	p, err := f.plan()
-	return p.storePath, err
+	c, err := config.Load(file)
+	return c.Storage.Path, err
 }
 
 // compareCommand says how links compare.

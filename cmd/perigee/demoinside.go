@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"slices"
 	"time"
 
 	"perigee"
@@ -130,9 +129,6 @@ func (c demoCommand) conclude(ctx context.Context, s streams, begin time.Time) e
 	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(comparison.Links, func(a, b perigee.Summary) int {
-		return slices.Index(q.Links, a.Sample.Stream.Link) - slices.Index(q.Links, b.Sample.Stream.Link)
-	})
 	if c.JSON {
 		return writeJSON(s.out, api.NewCompareResponse(comparison))
 	}
