@@ -43,6 +43,10 @@ var rooms = []room{
 		"policy for keeping results must hold for every store"},
 	{"storage/sqlite", []string{"perigee", "perigee/stats", "modernc.org/sqlite/..."},
 		"stores do not know each other, or one could not replace another"},
+	{"storage/influx", []string{"perigee", "perigee/stats", "github.com/influxdata/influxdb-client-go/v2/..."},
+		"stores do not know each other, or one could not replace another"},
+	{"storage/influx/influxtest", nil,
+		"test support that starts a real server must not depend on what is tested against it"},
 	{"storage/storagetest", []string{"perigee", "perigee/stats"},
 		"the conformance suite may know only the contract"},
 	{"storage/traces", []string{"perigee", "perigee/stats"},
@@ -70,8 +74,9 @@ var only = []struct{ pkg, by, reason string }{
 	{"perigee/internal/config", "cmd/perigee", "packages take plain option structs; only the command reads files"},
 	{"perigee/internal/lab/labtest", "", "test helpers are imported from tests only"},
 	{"perigee/storage/storagetest", "", "test helpers are imported from tests only"},
+	{"perigee/storage/influx/influxtest", "", "test helpers are imported from tests only"},
 	{"perigee/probes/bind/bindtest", "", "test helpers are imported from tests only"},
-	{"testing", "internal/lab/labtest probes/bind/bindtest storage/storagetest", "testing belongs to tests and their helpers"},
+	{"testing", "internal/lab/labtest probes/bind/bindtest storage/storagetest storage/influx/influxtest", "testing belongs to tests and their helpers"},
 }
 
 // pure lists the rooms that do no I/O, and the standard packages they may not import.

@@ -95,10 +95,3 @@ type Store interface {
 	Gaps(ctx context.Context, q Query) ([]Gap, error)
 	Events(ctx context.Context, q Query) ([]Event, error)
 }
-
-// Sink takes results onward, e.g. to a database elsewhere. Write is given the same
-// batch again if it failed or its success was not seen; writing it twice must leave
-// the sink as writing it once.
-type Sink interface {
-	Write(ctx context.Context, b Batch) error
-}
