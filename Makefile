@@ -3,7 +3,7 @@
 GO ?= go
 FUZZTIME ?= 20s
 
-.PHONY: build test test-long race vet fuzz cross bench check
+.PHONY: build test test-long race vet fuzz cross bench influxd check
 
 build: ## the binary, for this machine
 	CGO_ENABLED=0 $(GO) build -trimpath -o perigee ./cmd/perigee
@@ -29,5 +29,8 @@ cross: ## every system that is promised
 
 bench: ## prints ratios against named references
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./...
+
+influxd: ## the InfluxDB server that tests of storage/influx need
+	.ci/influxd
 
 check: vet race test
