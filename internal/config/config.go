@@ -43,6 +43,10 @@ type Config struct {
 	// Links are in the file's order, at least one of them Bound.
 	Links []perigee.Link
 
+	// Metered are the links whose plans have an allowance (budget), in the
+	// file's order.
+	Metered []perigee.LinkID
+
 	// Targets are those with an address, in the file's order.
 	Targets []perigee.Target
 
@@ -82,8 +86,9 @@ func (i ICMP) LossTimeoutFor(o perigee.Orbit) time.Duration {
 
 // Storage says where results are kept and how long.
 type Storage struct {
-	Path string // a directory
-	Keep Keep
+	Path     string // a directory
+	Keep     Keep
+	InfluxDB *InfluxDB // where results are forwarded to; nil: nowhere
 }
 
 // Keep is how long each kind of result is kept, or Forever. Rollups always are.
@@ -95,6 +100,10 @@ type Keep struct {
 type API struct {
 	Listen string // host:port, on a loopback address
 }
+
+// given stands for the value of a setting that may be a secret, written at the wrong
+// place.
+const given = "given"
 
 // A Setting is one value in effect.
 type Setting struct {
@@ -134,6 +143,9 @@ func (c Config) Settings() []Setting {
 		if l.SatelliteKnown {
 			set(degrees(l.SatelliteLongitude), "links[%q].satellite_longitude", l.ID)
 		}
+		if slices.Contains(c.Metered, l.ID) {
+			set("metered", "links[%q].budget", l.ID)
+		}
 	}
 	targets := slices.SortedFunc(slices.Values(c.Targets), func(a, b perigee.Target) int { return cmp.Compare(a.ID, b.ID) })
 	for _, t := range targets {
@@ -158,6 +170,20 @@ func (c Config) Settings() []Setting {
 	set(c.Storage.Path, "storage.path")
 	set(retention(c.Storage.Keep.Singletons), "storage.keep.singletons")
 	set(retention(c.Storage.Keep.Windows), "storage.keep.windows")
+	if d := c.Storage.InfluxDB; d != nil {
+		set(d.URL, "storage.influxdb.url")
+		if d.Org != "" {
+			set(d.Org, "storage.influxdb.org")
+		}
+		set(d.Bucket, "storage.influxdb.bucket")
+		if d.TokenFile != "" {
+			set(given, "storage.influxdb.token_file")
+		}
+		if d.Via != "" {
+			set(string(d.Via), "storage.influxdb.via")
+		}
+		set(bitRate(d.Bandwidth), "storage.influxdb.bandwidth")
+	}
 	set(c.API.Listen, "api.listen")
 	return all
 }

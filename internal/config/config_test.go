@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,13 +47,17 @@ func TestExampleLoads(t *testing.T) {
 			{ID: "skymuster", Orbit: perigee.OrbitGEO, Source: netip.MustParseAddr("192.168.2.10"), SatelliteLongitude: 140.1, SatelliteKnown: true},
 			{ID: "fibre", Orbit: perigee.OrbitTerrestrial, Mark: 16},
 		},
+		Metered: []perigee.LinkID{"starlink", "skymuster"},
 		Targets: []perigee.Target{{ID: "cloudflare", Address: "1.1.1.1"}, {ID: "quad9", Address: "9.9.9.9"}},
 		Probes: Probes{ICMP: ICMP{
 			Interval: 200 * time.Millisecond, Window: 10 * time.Second, OutageAfter: time.Second, Size: 56,
 			Targets: []perigee.TargetID{"cloudflare", "quad9"},
 		}},
-		Storage: Storage{Path: "/var/lib/perigee", Keep: Keep{Singletons: 14 * 24 * time.Hour, Windows: 400 * 24 * time.Hour}},
-		API:     API{Listen: "127.0.0.1:8480"},
+		Storage: Storage{
+			Path: "/var/lib/perigee", Keep: Keep{Singletons: 14 * 24 * time.Hour, Windows: 400 * 24 * time.Hour},
+			InfluxDB: &InfluxDB{URL: "https://influx.example.net:8086", Org: "home", Bucket: "perigee", TokenFile: "/etc/perigee/influx.token", Via: "fibre", Bandwidth: 2_000_000},
+		},
+		API: API{Listen: "127.0.0.1:8480"},
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
@@ -96,15 +101,17 @@ storage:
 api: {listen: "127.0.0.1:8480", tokens_file: /etc/perigee/tokens}
 `)
 	want := []string{
-		"perigee.yaml:3:56: links[0].budget: not used by this version",
-		"perigee.yaml:4:85: links[1].budget: not used by this version",
+		"perigee.yaml:3:56: links[0].budget: not used by this version, except that the link counts as metered",
+		"perigee.yaml:4:85: links[1].budget: not used by this version, except that the link counts as metered",
 		"perigee.yaml:8:21: targets[1].reflector: not used by this version: the target is not probed",
 		"perigee.yaml:11:3: probes.transfer: not used by this version",
-		"perigee.yaml:15:3: storage.influxdb: not used by this version",
 		"perigee.yaml:16:33: api.tokens_file: not used by this version",
 	}
 	if !reflect.DeepEqual(c.Warnings, want) {
 		t.Errorf("warnings:\n%s\nwant:\n%s", strings.Join(c.Warnings, "\n"), strings.Join(want, "\n"))
+	}
+	if want := []perigee.LinkID{"starlink", "skymuster"}; !slices.Equal(c.Metered, want) {
+		t.Errorf("metered: %q, want %q", c.Metered, want)
 	}
 	if len(c.Links) != 3 || len(c.Targets) != 1 {
 		t.Errorf("%d links and %d targets, want 3 and 1", len(c.Links), len(c.Targets))
@@ -176,6 +183,12 @@ func TestValidValues(t *testing.T) {
 		"literal block":            {minimal + "api:\n  listen: >-\n    localhost:8480\n", "api.listen", "localhost:8480"},
 		"JSON":                     {`{"links": [{"name": "a", "orbit": "leo", "interface": "eth0"}], "targets": [{"name": "t", "address": "1.1.1.1"}]}`, `links["a"].interface`, "eth0"},
 		"byte order mark, CRLF":    {"\ufeff" + strings.ReplaceAll(minimal, "\n", "\r\n"), `links["fibre"].interface`, "eth0"},
+		"allowance":                {links("  - {name: a, orbit: leo, interface: eth0, budget: {bytes: 30GB}}\n"), `links["a"].budget`, "metered"},
+		"forwarding":               {minimal + "storage: {influxdb: {url: \"https://db/influx\", bucket: perigee/autogen}}\n", "storage.influxdb.url", "https://db/influx"},
+		"bandwidth left out":       {minimal + "storage: {influxdb: {url: \"https://db\", bucket: b}}\n", "storage.influxdb.bandwidth", "auto"},
+		"bandwidth unlimited":      {minimal + "storage: {influxdb: {url: \"https://db\", bucket: b, bandwidth: unlimited}}\n", "storage.influxdb.bandwidth", "unlimited"},
+		"bandwidth":                {minimal + "storage: {influxdb: {url: \"https://db\", bucket: b, bandwidth: 1500 kbit/s}}\n", "storage.influxdb.bandwidth", "1.5Mbit/s"},
+		"via":                      {minimal + "storage: {influxdb: {url: \"https://db\", bucket: b, via: fibre}}\n", "storage.influxdb.via", "fibre"},
 		"relative path":            {minimal + "storage: {path: data}\n", "storage.path", "data"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -235,7 +248,6 @@ storage:
 	want := []string{
 		"perigee.yaml:2:52: links[0].satellite_longitude: has no effect without site.latitude and site.longitude; add them",
 		"perigee.yaml:4:37: targets[0].reflector: not used by this version",
-		"perigee.yaml:6:3: storage.influxdb: not used by this version",
 		"perigee.yaml:6:14: storage.influxdb.url: would carry the token unencrypted; use https for a server on another machine",
 		"perigee.yaml:7:10: storage.keep.rollups: not used by this version: rollups are kept forever",
 	}
@@ -265,9 +277,18 @@ func TestHashIsOfWhatIsInEffect(t *testing.T) {
 		"probes: {icmp: {loss_timeout: 3s}}\n", "probes: {icmp: {outage_after: 2s}}\n", "probes: {icmp: {size: 57}}\n",
 		"storage: {path: /data}\n", "storage: {keep: {singletons: 13d}}\n", "storage: {keep: {windows: 401d}}\n",
 		"api: {listen: \"127.0.0.1:8481\"}\n", "  - {name: u, address: 9.9.9.9}\n",
+		"storage: {influxdb: {url: \"https://db\", bucket: b}}\n",
 	} {
 		if mustParse(t, minimal+change).Hash() == hash {
 			t.Errorf("%q does not change the hash", change)
 		}
+	}
+	seen := map[string]string{}
+	for _, keys := range []string{"", ", org: o", ", token_file: /t", ", via: fibre", ", bandwidth: 2Mbit/s", ", bandwidth: unlimited"} {
+		hash := mustParse(t, minimal+"storage: {influxdb: {url: \"https://db\", bucket: b"+keys+"}}\n").Hash()
+		if other, ok := seen[hash]; ok {
+			t.Errorf("storage.influxdb has one hash with %q and %q", other, keys)
+		}
+		seen[hash] = keys
 	}
 }

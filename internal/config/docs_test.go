@@ -64,7 +64,11 @@ func TestDocumentedValues(t *testing.T) {
 		"storage.keep.singletons":  {"`" + retention(DefaultKeepSingletons) + "`", to(span(minKeepSingletons), span(maxKeep))},
 		"storage.keep.windows":     {"`" + retention(DefaultKeepWindows) + "`", to(span(minKeepWindows), span(maxKeep))},
 		"storage.keep.rollups":     {"`" + retention(Forever) + "`", to(span(minKeepWindows), span(maxKeep))},
-		"api.listen":               {"`" + DefaultListen + "`"},
+		"storage.influxdb.bandwidth": {
+			"`auto`: " + bitRate(MeteredBandwidth), to(bitRate(minBandwidth), bitRate(maxBandwidth)), "`" + bitRate(Unlimited) + "`",
+		},
+		"storage.influxdb.token_file": {TokenVariable},
+		"api.listen":                  {"`" + DefaultListen + "`"},
 	} {
 		for _, part := range want {
 			if !strings.Contains(rows[path], part) {

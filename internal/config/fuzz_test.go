@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,6 +29,9 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add([]byte(minimal))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		if s, err := parseServe(newReader("perigee.yaml", nil), data); err == nil && (s.InfluxDB.URL == "" || s.InfluxDB.Bucket == "" || s.API.Listen == "") {
+			t.Errorf("cannot be served: %+v", s)
+		}
 		c, err := Parse("perigee.yaml", data)
 		if err == nil {
 			checkUsable(t, c)
@@ -54,6 +58,10 @@ func FuzzParse(f *testing.F) {
 func checkUsable(t *testing.T, c Config) {
 	t.Helper()
 	icmp := c.Probes.ICMP
+	if d := c.Storage.InfluxDB; d != nil && (d.URL == "" || d.Bucket == "" || d.Bandwidth != Unlimited && d.Bandwidth != 0 && d.Bandwidth < minBandwidth ||
+		d.Via != "" && !slices.ContainsFunc(c.Links, func(l perigee.Link) bool { return l.ID == d.Via && l.Bound() })) {
+		t.Errorf("cannot be forwarded to: %+v", d)
+	}
 	bound := 0
 	for _, l := range c.Links {
 		if l.Bound() {

@@ -38,11 +38,7 @@ func (r *reader) links(raw []rawLink, site perigee.Site) []perigee.Link {
 		links[i] = r.link(l, site)
 		r.unique(lines, l.Name, string(links[i].ID), "link")
 		bound = bound || links[i].Bound()
-		for key, v := range map[string]value{"interface": l.Interface, "source": l.Source, "fwmark": l.Mark, "namespace": l.Namespace} {
-			path := join(l.path, key)
-			unclear = unclear || v.given() || r.meant[path] || r.reported(path)
-		}
-		unclear = unclear || !l.given
+		unclear = unclear || r.unclear(l)
 		r.budget(l.Budget)
 	}
 	if !bound && !unclear {
@@ -50,6 +46,18 @@ func (r *reader) links(raw []rawLink, site perigee.Site) []perigee.Link {
 	}
 	r.devices(raw, links)
 	return links
+}
+
+// unclear reports whether something was said of how the probes of l are kept on it, be
+// it wrong.
+func (r *reader) unclear(l rawLink) bool {
+	for key, v := range map[string]value{"interface": l.Interface, "source": l.Source, "fwmark": l.Mark, "namespace": l.Namespace} {
+		path := join(l.path, key)
+		if v.given() || r.meant[path] || r.reported(path) {
+			return true
+		}
+	}
+	return !l.given
 }
 
 // unique reports v if its name stands in lines already, and notes it there. The
@@ -243,7 +251,18 @@ func (r *reader) budget(raw rawBudget) {
 	r.required(raw.section, raw.Bytes, raw.path+".bytes", "write the plan's amount of data such as 200GB")
 	r.bytes(raw.Bytes)
 	r.integer(raw.ResetsOn, 1, 31, "the day of the month on which the plan's month begins")
-	r.unused(raw.key, raw.path)
+	r.warning(raw.key, raw.path, "not used by this version, except that the link counts as metered")
+}
+
+// metered returns the links whose plans have an allowance.
+func metered(raw []rawLink, links []perigee.Link) []perigee.LinkID {
+	var ids []perigee.LinkID
+	for i, l := range links {
+		if raw[i].Budget.given {
+			ids = append(ids, l.ID)
+		}
+	}
+	return ids
 }
 
 // families reports links whose source address can reach none of the targets because

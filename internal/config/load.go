@@ -106,36 +106,57 @@ func (r *reader) reported(field string) bool {
 }
 
 func parse(filename string, data []byte, stat func(string) (fs.FileInfo, error)) (Config, error) {
-	r := &reader{file: filename, stat: stat, meant: make(map[string]bool)}
+	r := newReader(filename, stat)
 	c := r.config(data)
-	if len(r.problems) > 0 {
-		sortProblems(r.problems)
-		return Config{}, &Error{Problems: r.problems, code: perigee.CodeInvalid}
+	warnings, err := r.verdict()
+	if err != nil {
+		return Config{}, err
 	}
-	sortProblems(r.warnings)
-	for _, w := range r.warnings {
-		c.Warnings = append(c.Warnings, w.String())
-	}
+	c.Warnings = warnings
 	return c, nil
 }
 
-// config reads the whole file. The result means something only if no problem was
-// found.
-func (r *reader) config(data []byte) Config {
+func newReader(filename string, stat func(string) (fs.FileInfo, error)) *reader {
+	return &reader{file: filename, stat: stat, meant: make(map[string]bool)}
+}
+
+// verdict returns the warnings, or everything that is wrong.
+func (r *reader) verdict() ([]string, error) {
+	if len(r.problems) > 0 {
+		sortProblems(r.problems)
+		return nil, &Error{Problems: r.problems, code: perigee.CodeInvalid}
+	}
+	sortProblems(r.warnings)
+	var warnings []string
+	for _, w := range r.warnings {
+		warnings = append(warnings, w.String())
+	}
+	return warnings, nil
+}
+
+// grammar reads the keys and the shape of data. It reports false if nothing else can be
+// said of it.
+func (r *reader) grammar(data []byte) (raw rawFile, ok bool) {
 	root := r.parseTree(data)
 	if root == nil {
 		if len(r.problems) == 0 {
 			r.problem(start, "", "the file holds no configuration; begin with a copy of deploy/perigee.yaml")
 		}
-		return Config{}
+		return raw, false
 	}
 	if len(r.problems) > 0 {
-		return Config{}
+		return raw, false
 	}
-	var raw rawFile
 	r.bind(root, "", start, reflect.ValueOf(&raw).Elem())
-	if !raw.given {
-		return Config{} // not a mapping: nothing else can be said
+	return raw, raw.given // else it is not a mapping
+}
+
+// config reads the whole file. The result means something only if no problem was
+// found.
+func (r *reader) config(data []byte) Config {
+	raw, ok := r.grammar(data)
+	if !ok {
+		return Config{}
 	}
 	c := Config{Site: r.site(raw.Site)}
 	c.Links = r.links(raw.Links, c.Site)
@@ -143,7 +164,8 @@ func (r *reader) config(data []byte) Config {
 	r.families(raw.Links, c.Links, c.Targets)
 	c.Probes.ICMP = r.icmp(raw.Probes.ICMP, c.Links, c.Targets, raw.Targets)
 	r.transfer(raw.Probes.Transfer)
-	c.Storage = r.storage(raw.Storage)
+	c.Metered = metered(raw.Links, c.Links)
+	c.Storage = r.storage(raw.Storage, ways{raw.Links, c.Links})
 	c.API = r.api(raw.API)
 	return c
 }

@@ -93,6 +93,8 @@ type rawInfluxDB struct {
 	Org       value `yaml:"org"`
 	Bucket    value `yaml:"bucket"`
 	TokenFile value `yaml:"token_file"`
+	Via       value `yaml:"via"`
+	Bandwidth value `yaml:"bandwidth"`
 }
 
 type rawAPI struct {

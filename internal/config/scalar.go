@@ -269,6 +269,60 @@ func (r *reader) bytes(v value) (int64, bool) {
 	return int64(n * unit), true
 }
 
+// rates are the units of bandwidth, in bit/s, the largest first.
+var rates = []struct {
+	unit string
+	bits float64
+}{{"Gbit/s", 1e9}, {"Mbit/s", 1e6}, {"kbit/s", 1e3}, {"bit/s", 1}}
+
+// bandwidth returns v in bit/s, Unlimited, or 0 if it is automatic or not in the file.
+func (r *reader) bandwidth(v value) int64 {
+	const or = ", or unlimited"
+	switch {
+	case !v.given() || v.kind == textual && v.text == "auto":
+		return 0
+	case v.kind == textual && v.text == "unlimited":
+		return Unlimited
+	case v.kind == numeric:
+		r.problem(v.at, v.path, v.text+" has no unit; write a rate such as 256kbit/s or 2Mbit/s"+or)
+		return 0
+	}
+	for _, rate := range rates {
+		digits, ok := strings.CutSuffix(v.text, rate.unit)
+		if !ok {
+			continue
+		}
+		digits = strings.TrimSuffix(digits, " ")
+		n, err := strconv.ParseFloat(digits, 64)
+		if err != nil || strings.ContainsAny(digits, "eExXpPnN_+") {
+			break
+		}
+		if n = math.Round(n * rate.bits); n < minBandwidth || n > maxBandwidth {
+			r.wrong(v, "is out of range; write a rate from %s to %s%s", bitRate(minBandwidth), bitRate(maxBandwidth), or)
+			return 0
+		}
+		return int64(n)
+	}
+	r.wrong(v, "is not a rate; write a number with a unit (kbit/s, Mbit/s or Gbit/s), such as 256kbit/s%s", or)
+	return 0
+}
+
+// bitRate writes a bandwidth as a user would.
+func bitRate(bits int64) string {
+	switch bits {
+	case 0:
+		return "auto"
+	case Unlimited:
+		return "unlimited"
+	}
+	for _, rate := range rates {
+		if n := float64(bits) / rate.bits; n >= 1 {
+			return strconv.FormatFloat(n, 'f', -1, 64) + rate.unit
+		}
+	}
+	return strconv.FormatInt(bits, 10) + "bit/s"
+}
+
 // required reports v, whose path is given, if it is missing from the section s.
 func (r *reader) required(s section, v value, path, remedy string) {
 	if !v.given() && !r.meant[path] && !r.reported(path) {

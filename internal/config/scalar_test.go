@@ -52,6 +52,28 @@ func TestBytes(t *testing.T) {
 	}
 }
 
+func TestBandwidth(t *testing.T) {
+	for text, want := range map[string]int64{
+		"8kbit/s": 8_000, "8000bit/s": 8_000, "256kbit/s": 256_000, "1.5 Mbit/s": 1_500_000, "10Gbit/s": 10_000_000_000, "0.000001Gbit/s": 0,
+		"unlimited": Unlimited, "auto": 0,
+	} {
+		r := &reader{}
+		got := r.bandwidth(value{kind: textual, text: text})
+		if got != want || want != 0 && len(r.problems) > 0 {
+			t.Errorf("bandwidth(%q) = %d with %v, want %d", text, got, r.problems, want)
+		}
+		if again := (&reader{}).bandwidth(value{kind: textual, text: bitRate(got)}); again != got {
+			t.Errorf("bandwidth(%q) = %d, want %d", bitRate(got), again, got)
+		}
+	}
+	for _, text := range []string{"", "kbit/s", "256", "256k", "256kbps", "2MB/s", "2mbit/s", "NaNkbit/s", "infMbit/s", "1e3kbit/s", "-1Mbit/s", "1  Mbit/s", "11Gbit/s", "7999bit/s", "Unlimited", "none"} {
+		r := &reader{}
+		if got := r.bandwidth(value{kind: textual, text: text}); got != 0 || len(r.problems) != 1 {
+			t.Errorf("bandwidth(%q) = %d with %d problems, want one problem", text, got, len(r.problems))
+		}
+	}
+}
+
 func TestNearest(t *testing.T) {
 	words := []string{"interval", "window", "loss_timeout", "org", "name"}
 	for text, want := range map[string]string{

@@ -7,20 +7,20 @@ import (
 )
 
 // secretFile checks the name of a file that holds a secret. The name is repeated in no
-// message, because it may be the secret itself, written at the wrong place. This
-// version reads none of these files, so one that is missing is a warning only; one
-// that everybody can read is an error all the same.
-func (r *reader) secretFile(v value) {
+// message, because it may be the secret itself, written at the wrong place. Files are
+// read by those who need what is in them, so one that is missing is a warning only; one
+// that everybody can read is an error all the same. It returns the name.
+func (r *reader) secretFile(v value) string {
 	path, ok := r.text(v)
 	if !ok {
-		return
+		return ""
 	}
 	if !filepath.IsAbs(path) {
 		r.problem(v.at, v.path, "is not a path from the root; write the secret into a file that only perigee can read and name that, such as /etc/perigee/secret")
-		return
+		return ""
 	}
 	if r.stat == nil {
-		return
+		return path
 	}
 	info, err := r.stat(path)
 	switch {
@@ -35,4 +35,5 @@ func (r *reader) secretFile(v value) {
 	case info.Mode().Perm()&0o002 != 0:
 		r.problem(v.at, v.path, "everybody on this machine can write the file; run \"chmod o-rwx\" on it, or better \"chmod 600\"")
 	}
+	return path
 }

@@ -2,8 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net/netip"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,8 +40,8 @@ func userStoragePath() string {
 	return filepath.Join(state, "perigee")
 }
 
-// storage reads where results are kept.
-func (r *reader) storage(raw rawStorage) Storage {
+// storage reads where results are kept and where they go from there.
+func (r *reader) storage(raw rawStorage, ways ways) Storage {
 	s := Storage{Path: StoragePath()}
 	if path, ok := r.word(raw.Path); ok {
 		switch {
@@ -67,7 +65,11 @@ func (r *reader) storage(raw rawStorage) Storage {
 	if rollups != Forever {
 		r.warning(raw.Keep.Rollups.key, raw.Keep.Rollups.path, "not used by this version: rollups are kept forever")
 	}
-	r.influxdb(raw.InfluxDB)
+	s.InfluxDB = r.influxdb(raw.InfluxDB)
+	if s.InfluxDB != nil {
+		s.InfluxDB.Via = r.via(raw.InfluxDB, ways)
+		s.InfluxDB.Bandwidth = r.bandwidth(raw.InfluxDB.Bandwidth)
+	}
 	return s
 }
 
@@ -102,37 +104,4 @@ func (r *reader) ordered(fine, coarse kept, because string) {
 	}
 	r.problem(v.at, v.path, fmt.Sprintf("%s would be kept longer (%s) than %s (%s), but %s; keep %s at least as long",
 		fine.noun, retention(fine.time), coarse.noun, retention(coarse.time), because, coarse.noun))
-}
-
-// influxdb checks where results will be forwarded to.
-func (r *reader) influxdb(raw rawInfluxDB) {
-	if !raw.given {
-		return
-	}
-	r.required(raw.section, raw.URL, raw.path+".url", "write the server's address such as http://127.0.0.1:8086")
-	r.required(raw.section, raw.Bucket, raw.path+".bucket", "name the bucket that results go to")
-	if s, ok := r.word(raw.URL); ok {
-		u, err := url.Parse(s)
-		switch {
-		case err == nil && u.User != nil || strings.Contains(s, "@"):
-			// Not repeated: it may hold a password.
-			r.problem(raw.URL.at, raw.URL.path, "holds a user or password; put the token into a file and name it as token_file")
-		case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-			r.problem(raw.URL.at, raw.URL.path, "is not the address of a server; write one such as http://127.0.0.1:8086")
-		case u.RawQuery != "" || u.Fragment != "":
-			r.problem(raw.URL.at, raw.URL.path, "has a query; write the server's address alone, such as http://127.0.0.1:8086")
-		case u.Scheme == "http" && !local(u.Hostname()) && raw.TokenFile.given():
-			r.warning(raw.URL.key, raw.URL.path, "would carry the token unencrypted; use https for a server on another machine")
-		}
-	}
-	r.text(raw.Org)
-	r.text(raw.Bucket)
-	r.secretFile(raw.TokenFile)
-	r.unused(raw.key, raw.path)
-}
-
-// local reports whether host is this machine.
-func local(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.IsLoopback()
 }

@@ -15,6 +15,7 @@ var synonyms = map[string]string{
 	"timeout": "loss_timeout", "retention": "keep", "dir": "path", "directory": "path",
 	"token": "token_file", "tokens": "tokens_file", "key": "key_file", "password": "token_file",
 	"influx": "influxdb", "ping": "icmp", "port": "listen", "organization": "org",
+	"link": "via", "rate": "bandwidth", "limit": "bandwidth",
 	"payload": "size", "cap": "budget", "quota": "budget",
 }
 
