@@ -21,17 +21,16 @@ type pingSeries struct {
 }
 
 // simulatePings pings over the bare model: no packets, no time passes.
-func simulatePings(p Profile, seed uint64, every, length time.Duration) pingSeries {
-	up, down := newModel(p, Up, seed, start), newModel(p, Down, seed, start)
+func simulatePings(t *testing.T, p Profile, seed uint64, every, length time.Duration) pingSeries {
+	t.Helper()
+	w := newTestWalk(t, p, seed)
 	var s pingSeries
-	for t := time.Duration(0); t < length; t += every {
-		now, rtt := at(t), -1.0
-		if u := up.plan(now, 84); u.fate == Delivered {
-			if d := down.plan(now.add(int64(u.delay)), 84); d.fate == Delivered {
-				rtt = float64(u.delay+d.delay) / 1e6
-			}
+	for sent := time.Duration(0); sent < length; sent += every {
+		rtt := -1.0
+		if trip := w.Probe(sent, 84); trip.Fate == Delivered {
+			rtt = float64(trip.RTT) / 1e6
 		}
-		s.sent, s.rtt = append(s.sent, now.wall), append(s.rtt, rtt)
+		s.sent, s.rtt = append(s.sent, start.wall+int64(sent)), append(s.rtt, rtt)
 	}
 	return s
 }
@@ -125,7 +124,7 @@ func near(got, want, share float64) bool { return math.Abs(got-want) <= share*wa
 func TestStarlinkPingsResembleARealTrace(t *testing.T) {
 	trace := readTrace(t).figures()
 	// The trace is 2 h 41 min with a ping each 0.27 s on average.
-	model := simulatePings(Starlink(), 1, 270*time.Millisecond, 161*time.Minute).figures()
+	model := simulatePings(t, Starlink(), 1, 270*time.Millisecond, 161*time.Minute).figures()
 	t.Logf("trace: %v", trace)
 	t.Logf("model: %v", model)
 	for _, c := range []struct {
@@ -164,7 +163,7 @@ func TestProfilesKeepToTheirOrbit(t *testing.T) {
 		{Starlink(), 7.3, 30, 50, 0.004, 0.035},
 		{GEO(), 477.5, 600, 700, 0.001, 0.01},
 	} {
-		f := simulatePings(c.profile, 1, 200*time.Millisecond, 3*time.Hour).figures()
+		f := simulatePings(t, c.profile, 1, 200*time.Millisecond, 3*time.Hour).figures()
 		t.Logf("%s: %v", c.profile.Name, f)
 		if f.P5 < c.floor || f.P50 < c.medianLow || f.P50 > c.medianHigh {
 			t.Errorf("%s: p5 %.1f, median %.1f ms, want above %v and %v to %v", c.profile.Name, f.P5, f.P50, c.floor, c.medianLow, c.medianHigh)
