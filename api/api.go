@@ -37,6 +37,10 @@ type Options struct {
 	// that it is unavailable, and /metrics has no streams.
 	Feed *Feed
 
+	// Outbox is what forwards results to InfluxDB. If nil, /outbox answers that
+	// none is configured, and /metrics says nothing of it.
+	Outbox Outbox
+
 	// Collectors add to /metrics, e.g. the state of the store.
 	Collectors []prometheus.Collector
 
@@ -56,6 +60,7 @@ type server struct {
 	ready     func(context.Context) []Check
 	export    func(ctx context.Context, w io.Writer, format string, q perigee.Query) error
 	feed      *Feed
+	outbox    Outbox
 	log       *slog.Logger
 	heartbeat time.Duration
 }
@@ -65,7 +70,7 @@ type server struct {
 func New(o Options) http.Handler { return newServer(o).handler(o) }
 
 func newServer(o Options) *server {
-	s := &server{store: o.Store, now: o.Now, ready: o.Ready, export: o.Export, feed: o.Feed, log: o.Log, heartbeat: heartbeat}
+	s := &server{store: o.Store, now: o.Now, ready: o.Ready, export: o.Export, feed: o.Feed, outbox: o.Outbox, log: o.Log, heartbeat: heartbeat}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -82,10 +87,12 @@ func (s *server) handler(o Options) http.Handler {
 		newProblem(perigee.CodeNotFound, fmt.Sprintf("nothing is at %s", r.URL.Path), "The interface is described by /api/v1/openapi.json; the page is at /.").write(w)
 	})
 	router.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Allow", "GET, HEAD")
-		p := newProblem(perigee.CodeInvalid, fmt.Sprintf("%s is not possible at %s", r.Method, r.URL.Path), "Use GET: everything here is read-only.")
-		p.Status, p.Title = http.StatusMethodNotAllowed, http.StatusText(http.StatusMethodNotAllowed)
-		p.write(w)
+		allow, remedy := "GET, HEAD", "Use GET: this can only be read."
+		if router.Match(chi.NewRouteContext(), http.MethodPost, r.URL.EscapedPath()) {
+			allow, remedy = "POST", "Use POST, with Content-Type: application/json: this changes something."
+		}
+		w.Header().Set("Allow", allow)
+		newProblem(perigee.CodeInvalid, fmt.Sprintf("%s is not possible at %s", r.Method, r.URL.Path), remedy).with(http.StatusMethodNotAllowed).write(w)
 	})
 	s.register(router, o.Version)
 	router.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -93,7 +100,7 @@ func (s *server) handler(o Options) http.Handler {
 		_, _ = io.WriteString(w, "ok\n") // the client has gone
 	})
 	router.Get("/readyz", s.readyz)
-	router.Method(http.MethodGet, "/metrics", newMetrics(o))
+	router.Method(http.MethodGet, "/metrics", s.newMetrics(o))
 	for path, file := range dashboards.Pages {
 		router.Get(path, servePage(file))
 	}
@@ -128,14 +135,21 @@ func (s *server) register(router chi.Router, version string) huma.API {
 	get(s, api, "export", "/export", "Samples as a file, streamed", []string{"text/csv", "application/jsonl", "text/plain"}, s.exportSamples)
 	get(s, api, "live", "/live", "Server-sent events: sample, outage and gap as they are stored, with the shapes of the schemas Sample, Outage and Gap", []string{"text/event-stream"}, s.live)
 
-	// The library describes errors of its own, which no operation answers, and
-	// forbids members that later versions may add.
+	get(s, api, "outbox", "/outbox", "How forwarding to InfluxDB does", nil, s.outboxStatus)
+	get(s, api, "dead-letters", "/outbox/dead-letters", "Results that InfluxDB will never take as they are, newest first", nil, s.deadLetters)
+	post(s, router, api, "resend", "/outbox/resend", "Send dead letters again", s.resend)
+	post(s, router, api, "retry", "/outbox/retry", "Try at once what waits to be sent", s.retry)
+
+	// The library describes errors of its own, which no operation answers, forbids
+	// members that later versions may add, and cannot say of an object that null
+	// may stand for it.
 	schemas := api.OpenAPI().Components.Schemas.Map()
 	delete(schemas, "ErrorModel")
 	delete(schemas, "ErrorDetail")
 	for _, schema := range schemas {
 		schema.AdditionalProperties = nil
 	}
+	schemas["OutboxTrouble"].Nullable = true
 	document, err := json.Marshal(api.OpenAPI())
 	if err != nil {
 		panic(err) // only for a description that JSON cannot hold

@@ -9,7 +9,8 @@
 // Times are RFC 3339 in UTC, durations are seconds, sizes are bytes, ratios 0 to 1.
 //
 // A handler reads one [perigee.Store] and holds no state of its own besides a [Feed],
-// which the measuring process may fill. All exported functions are safe for concurrent
+// which the measuring process may fill. The few requests that change something are
+// about the [Outbox] of that process. All exported functions are safe for concurrent
 // use.
 //
 //	feed := &api.Feed{}

@@ -22,7 +22,7 @@ func TestDocumentedExamplesAreTrue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := testOptions(t)
+	o, _ := outboxOptions(t)
 	o.Ready = func(context.Context) []Check {
 		return []Check{{Name: "store", OK: true}, {Name: "probes", Reason: "no window was stored for 45 s: see the log"}}
 	}

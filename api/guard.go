@@ -22,8 +22,8 @@ const (
 	// queryTimeout is how long an answer may take to work out.
 	queryTimeout = 30 * time.Second
 
-	// maxBody bounds request bodies; no request needs one.
-	maxBody = 1 << 10
+	// maxBody bounds request bodies: thousands of ids.
+	maxBody = 64 << 10
 )
 
 // securityHeaders stand on every answer. The page needs nothing from elsewhere, and no

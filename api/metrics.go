@@ -1,13 +1,18 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"perigee"
 )
 
 // metricQuantiles are the quantiles of perigee_rtt_seconds.
@@ -84,11 +89,82 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
+func outboxDesc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("perigee_outbox_"+name, help, labels, nil)
+}
+
+// The metrics of an Outbox. Counters begin at 0 when the process starts.
+var (
+	descPending     = outboxDesc("pending", "Results that wait to be forwarded to InfluxDB.")
+	descOldest      = outboxDesc("oldest_seconds", "How long ago the oldest of them was measured; 0 if none waits.")
+	descDeadLetters = outboxDesc("dead_letters", "Results that InfluxDB will never take as they are, set aside.")
+	descSent        = outboxDesc("sent_total", "Results that InfluxDB has acknowledged.")
+	descWrites      = outboxDesc("writes_total", "Requests that InfluxDB has acknowledged.")
+	descFailures    = outboxDesc("failures_total", "Requests to InfluxDB that failed.")
+	descBytes       = outboxDesc("bytes_total", "Bytes that forwarding has moved over a link, of the empty name where the system chose the way.", "link")
+	descBlocked     = outboxDesc("blocked", "Whether a person must act before results are forwarded: 1 at the reason, else 0.", "reason")
+)
+
+// refusals are the values of the label reason: those of the domain, and one for all
+// that may follow.
+var refusals = []perigee.RefusalReason{
+	perigee.RefusedUnreachable, perigee.RefusedBusy, perigee.RefusedSetup, perigee.RefusedTooLarge, perigee.RefusedContent, "other",
+}
+
+// outboxTimeout is how long /metrics waits for an Outbox to tell its state.
+const outboxTimeout = 5 * time.Second
+
+// outboxCollector tells Prometheus of an Outbox, and nothing if it cannot be asked.
+type outboxCollector struct {
+	outbox Outbox
+	now    func() time.Time
+}
+
+func (c outboxCollector) Describe(chan<- *prometheus.Desc) {}
+
+func (c outboxCollector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), outboxTimeout)
+	defer cancel()
+	o, err := c.outbox.OutboxStatus(ctx)
+	if err != nil {
+		return
+	}
+	send := func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, kind, v, labels...)
+	}
+	send(descPending, prometheus.GaugeValue, float64(o.Pending))
+	send(descOldest, prometheus.GaugeValue, outboxAge(o, c.now()).Seconds())
+	send(descDeadLetters, prometheus.GaugeValue, float64(o.DeadLetters))
+	send(descSent, prometheus.CounterValue, float64(o.Sent))
+	send(descWrites, prometheus.CounterValue, float64(o.Writes))
+	send(descFailures, prometheus.CounterValue, float64(o.Failures))
+	for link, bytes := range o.BytesSent {
+		send(descBytes, prometheus.CounterValue, float64(bytes), strings.ToValidUTF8(string(link), "\uFFFD"))
+	}
+	var reason perigee.RefusalReason
+	if o.State == OutboxBlocked {
+		reason = "other"
+		if o.Problem != nil && slices.Contains(refusals, o.Problem.Reason) {
+			reason = o.Problem.Reason
+		}
+	}
+	for _, r := range refusals {
+		blocked := 0.0
+		if r == reason {
+			blocked = 1
+		}
+		send(descBlocked, prometheus.GaugeValue, blocked, string(r))
+	}
+}
+
 // newMetrics returns the handler of /metrics over a registry of its own.
-func newMetrics(o Options) http.Handler {
+func (s *server) newMetrics(o Options) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collector{feed: o.Feed, version: o.Version},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if s.outbox != nil {
+		registry.MustRegister(outboxCollector{s.outbox, s.now})
+	}
 	registry.MustRegister(o.Collectors...)
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4})
 }

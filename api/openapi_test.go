@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -40,8 +41,12 @@ func TestDocumentIsComplete(t *testing.T) {
 		t.Errorf("openapi %v, info %v", d["openapi"], d["info"])
 	}
 	paths, _ := d["paths"].(map[string]any)
-	for _, path := range []string{"/links", "/links/{link}", "/links/{link}/summary", "/series", "/compare", "/outages", "/gaps", "/export", "/live"} {
-		op, _ := at(paths, prefix+path, "get").(map[string]any)
+	methods := map[string]string{"/outbox/resend": "post", "/outbox/retry": "post"}
+	for _, path := range []string{
+		"/links", "/links/{link}", "/links/{link}/summary", "/series", "/compare", "/outages", "/gaps", "/export", "/live",
+		"/outbox", "/outbox/dead-letters", "/outbox/resend", "/outbox/retry",
+	} {
+		op, _ := at(paths, prefix+path, cmp.Or(methods[path], "get")).(map[string]any)
 		if op == nil {
 			t.Errorf("%s is not described", path)
 			continue
@@ -59,8 +64,8 @@ func TestDocumentIsComplete(t *testing.T) {
 			}
 		}
 	}
-	if len(paths) != 9 {
-		t.Errorf("%d paths are described, want 9: a new one belongs into this test", len(paths))
+	if len(paths) != 13 {
+		t.Errorf("%d paths are described, want 13: a new one belongs into this test", len(paths))
 	}
 	resolveRefs(t, d, d)
 }
@@ -87,7 +92,7 @@ func resolveRefs(t *testing.T, root, v any) {
 // TestAnswersFollowTheirSchemas validates real answers with the schemas that the
 // document promises, and that nothing is answered that they do not name.
 func TestAnswersFollowTheirSchemas(t *testing.T) {
-	o := testOptions(t)
+	o, outbox := outboxOptions(t)
 	server := newServer(o)
 	api := server.register(chi.NewRouter(), o.Version)
 	handler := server.handler(o)
@@ -105,9 +110,24 @@ func TestAnswersFollowTheirSchemas(t *testing.T) {
 		{"/compare", "/compare?metric=availability&" + wholeRange},
 		{"/outages", "/outages?" + wholeRange},
 		{"/gaps", "/gaps?" + wholeRange},
+		{"/outbox", "/outbox"},
+		{"/outbox/dead-letters", "/outbox/dead-letters"},
+		{"/outbox/resend", "/outbox/resend"},
+		{"/outbox/retry", "/outbox/retry"},
+		{"/outbox", "idle"},
 	} {
 		operation := api.OpenAPI().Paths[prefix+c.path].Get
+		if c.target == "idle" {
+			outbox.state, c.target = OutboxState{State: OutboxIdle}, "/outbox"
+		}
 		w := ask(t, handler, http.MethodGet, prefix+c.target)
+		if operation == nil {
+			operation = api.OpenAPI().Paths[prefix+c.path].Post
+			w = send(t, handler, prefix+c.target, "{}")
+			if operation.RequestBody.Content["application/json"].Schema == nil {
+				t.Errorf("%s: the body is not described", c.path)
+			}
+		}
 		schema := operation.Responses["200"].Content["application/json"].Schema
 		if w.Code != http.StatusOK {
 			schema = operation.Responses["default"].Content[problemType].Schema

@@ -137,6 +137,42 @@ func (c *Client) Gaps(ctx context.Context, f Filter) ([]api.Gap, error) {
 	return gaps, c.get(ctx, "gaps", Filter{Site: f.Site, Link: f.Link, From: f.From, To: f.To}.values(), &gaps)
 }
 
+// Outbox returns how forwarding to InfluxDB does. It fails with CodeNotFound if none is
+// configured, as do all below that are about it.
+func (c *Client) Outbox(ctx context.Context) (api.OutboxResponse, error) {
+	var outbox api.OutboxResponse
+	return outbox, c.get(ctx, "outbox", nil, &outbox)
+}
+
+// DeadLetters returns results that InfluxDB will never take as they are, newest first, at
+// most limit; 0 leaves that to the monitor.
+func (c *Client) DeadLetters(ctx context.Context, limit int) ([]api.DeadLetter, error) {
+	v := url.Values{}
+	if limit != 0 {
+		v.Set("limit", strconv.Itoa(limit))
+	}
+	var letters []api.DeadLetter
+	return letters, c.get(ctx, "outbox/dead-letters", v, &letters)
+}
+
+// Resend makes dead letters pending again, all if no id is given, and returns how many.
+func (c *Client) Resend(ctx context.Context, ids ...int64) (int, error) {
+	var in api.ResendRequest
+	if len(ids) > 0 {
+		in.IDs = &ids
+	}
+	var out api.ResendResponse
+	err := c.post(ctx, "outbox/resend", in, &out)
+	return out.Resent, err
+}
+
+// Retry lets the monitor try at once what waits to be forwarded, and returns how
+// forwarding does before the outcome is known.
+func (c *Client) Retry(ctx context.Context) (api.OutboxResponse, error) {
+	var outbox api.OutboxResponse
+	return outbox, c.post(ctx, "outbox/retry", api.RetryRequest{}, &outbox)
+}
+
 // Export writes the samples of a range to w in format csv, jsonl or lp. If it fails, w
 // may have been given a part.
 func (c *Client) Export(ctx context.Context, w io.Writer, format string, resolution perigee.Resolution, f Filter) error {
@@ -223,6 +259,24 @@ func (c *Client) get(ctx context.Context, path string, query url.Values, v any) 
 	if err != nil {
 		return err
 	}
+	return read(body, v)
+}
+
+// post asks for a change at path, which in tells of, and decodes the answer into v.
+func (c *Client) post(ctx context.Context, path string, in, v any) error {
+	b, err := json.Marshal(in)
+	if err != nil {
+		return &perigee.Error{Code: perigee.CodeInternal, Message: "request cannot be written", Err: err}
+	}
+	body, err := c.do(ctx, http.MethodPost, path, nil, bytes.NewReader(b))
+	if err != nil {
+		return err
+	}
+	return read(body, v)
+}
+
+// read decodes the body of an answer into v, and closes it.
+func read(body io.ReadCloser, v any) error {
 	defer body.Close()
 	b, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
 	if err != nil {
@@ -239,13 +293,22 @@ func (c *Client) get(ctx context.Context, path string, query url.Values, v any) 
 
 // open asks for path and returns the body of a success.
 func (c *Client) open(ctx context.Context, path string, query url.Values) (io.ReadCloser, error) {
+	return c.do(ctx, http.MethodGet, path, query, nil)
+}
+
+// do sends a request, with a body of JSON if there is one, and returns the body of a
+// success.
+func (c *Client) do(ctx context.Context, method, path string, query url.Values, body io.Reader) (io.ReadCloser, error) {
 	address := strings.TrimSuffix(c.base.String(), "/") + "/api/v1/" + path
 	if len(query) > 0 {
 		address += "?" + query.Encode()
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	r, err := http.NewRequestWithContext(ctx, method, address, body)
 	if err != nil {
 		return nil, &perigee.Error{Code: perigee.CodeInvalid, Message: "monitor address cannot be asked: check it", Err: err}
+	}
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
 	}
 	response, err := c.http.Do(r)
 	if err != nil {

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,6 +97,59 @@ func TestClientAsksEverything(t *testing.T) {
 	var b bytes.Buffer
 	if err := c.Export(ctx, &b, "lp", perigee.Days, f); err != nil || b.String() != "lp "+odd+" day" {
 		t.Errorf("Export = %q, %v", b.String(), err)
+	}
+}
+
+// outbox holds three dead letters and notes what it is asked.
+type outbox struct{ asked []string }
+
+func (o *outbox) OutboxStatus(context.Context) (api.OutboxState, error) {
+	return api.OutboxState{State: api.OutboxWaiting, Pending: 1204}, nil
+}
+
+func (o *outbox) DeadLetters(_ context.Context, limit int) ([]perigee.DeadLetter, error) {
+	letters := []perigee.DeadLetter{{ID: 3, Stream: stream(odd)}, {ID: 2, Stream: stream(odd)}, {ID: 1, Stream: stream(odd)}}
+	return letters[:min(limit, 3)], nil
+}
+
+func (o *outbox) Resend(_ context.Context, ids []int64) (int, error) {
+	o.asked = append(o.asked, fmt.Sprint("resend ", ids))
+	return len(ids), nil
+}
+
+func (o *outbox) Retry() { o.asked = append(o.asked, "retry") }
+
+func TestClientAsksAboutForwarding(t *testing.T) {
+	behind := &outbox{}
+	c := monitor(t, api.Options{Outbox: behind})
+	ctx := t.Context()
+	if o, err := c.Outbox(ctx); err != nil || o.Pending != 1204 || o.State != api.OutboxWaiting {
+		t.Errorf("Outbox = %+v, %v", o, err)
+	}
+	if letters, err := c.DeadLetters(ctx, 2); err != nil || len(letters) != 2 || letters[0].ID != 3 || *letters[0].Link != odd {
+		t.Errorf("DeadLetters(2) = %+v, %v", letters, err)
+	}
+	if letters, err := c.DeadLetters(ctx, 0); err != nil || len(letters) != 3 {
+		t.Errorf("DeadLetters(0) = %+v, %v", letters, err)
+	}
+	if n, err := c.Resend(ctx, 3, 1); err != nil || n != 2 {
+		t.Errorf("Resend = %d, %v", n, err)
+	}
+	if _, err := c.Resend(ctx); err != nil {
+		t.Errorf("Resend of all: %v", err)
+	}
+	if o, err := c.Retry(ctx); err != nil || o.Pending != 1204 {
+		t.Errorf("Retry = %+v, %v", o, err)
+	}
+	if want := []string{"resend [3 1]", "resend []", "retry"}; !slices.Equal(behind.asked, want) {
+		t.Errorf("asked %q, want %q", behind.asked, want)
+	}
+	without := monitor(t, api.Options{})
+	if _, err := without.Outbox(ctx); perigee.CodeOf(err) != perigee.CodeNotFound || !strings.Contains(err.Error(), "no InfluxDB is configured") {
+		t.Errorf("Outbox where nothing is forwarded: %v", err)
+	}
+	if _, err := without.Resend(ctx); perigee.CodeOf(err) != perigee.CodeNotFound {
+		t.Errorf("Resend where nothing is forwarded: %v", err)
 	}
 }
 
