@@ -1,6 +1,7 @@
 // Package storage holds the policies of keeping results, whatever store keeps them:
-// how long what is kept, and when rollups are made. The stores themselves are in
-// packages below it and know nothing of it.
+// how long what is kept, when rollups are made, and how results leave for a sink
+// elsewhere. The stores and sinks themselves are in packages below it and know nothing
+// of it.
 package storage
 
 import (
