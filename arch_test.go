@@ -61,6 +61,8 @@ var rooms = []room{
 		"the system's clocks are read in one place, or a test could not step them"},
 	{"internal/config", []string{"perigee", "github.com/goccy/go-yaml/..."},
 		"packages take plain option structs and do not know that a file exists"},
+	{"internal/fleet", []string{"perigee", "perigee/stats", "perigee/internal/lab"},
+		"simulated homes are made from the lab's models, without packets"},
 	{"internal/lab", []string{"golang.org/x/sys/...", "github.com/vishvananda/netlink/...", "github.com/vishvananda/netns/..."},
 		"the lab is an independent witness: it must share no code with what it judges"},
 	{"internal/lab/labtest", []string{"perigee/internal/lab"},
