@@ -15,10 +15,13 @@ const (
 const (
 	insertSingletons = "INSERT INTO singletons (start_ns, stream, packed) VALUES (?, ?, ?)"
 	insertDirty      = "INSERT INTO dirty (length_ns, bucket_ns, stream) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-	insertOutage     = "INSERT OR REPLACE INTO outages (start_ns, stream, end_ns, open, probes, reason) VALUES (?, ?, ?, ?, ?, ?)"
-	insertGap        = "INSERT INTO gaps (start_ns, end_ns, site, link, reason, detail) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-	insertEvent      = "INSERT INTO events (time_ns, site, link, kind, detail) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-	extendStream     = "UPDATE streams SET first_ns = min(coalesce(first_ns, ?1), ?1), last_ns = max(coalesce(last_ns, ?2), ?2) WHERE id = ?3"
+	insertWaiting    = "INSERT INTO waiting (stream, bucket_ns, windows) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET windows = windows + excluded.windows"
+	insertOutage     = `INSERT INTO outages (start_ns, stream, end_ns, open, probes, reason) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET end_ns = excluded.end_ns, open = excluded.open, probes = excluded.probes, reason = excluded.reason
+		WHERE (end_ns, open, probes, reason) IS NOT (excluded.end_ns, excluded.open, excluded.probes, excluded.reason)`
+	insertGap    = "INSERT INTO gaps (start_ns, end_ns, site, link, reason, detail) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+	insertEvent  = "INSERT INTO events (time_ns, site, link, kind, detail) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+	extendStream = "UPDATE streams SET first_ns = min(coalesce(first_ns, ?1), ?1), last_ns = max(coalesce(last_ns, ?2), ?2) WHERE id = ?3"
 
 	// An hour is sealed once its windows have expired: its row in hours is all
 	// that is known of it, and cannot be merged again.
@@ -82,9 +85,10 @@ type bucket struct {
 	length, start, stream int64
 }
 
-// samples inserts the windows that are not there yet and marks their hours and days.
+// samples inserts the windows that are not there yet, counts them as waiting to be
+// forwarded, and marks their hours and days.
 func (w *writer) samples(ctx context.Context, samples []perigee.Sample, packed [][]byte) error {
-	dirty := map[bucket]bool{}
+	dirty := map[bucket]int64{} // with the number of new windows
 	type reach struct{ first, last int64 }
 	reached := map[int64]reach{}
 	for i := range samples {
@@ -101,16 +105,22 @@ func (w *writer) samples(ctx context.Context, samples []perigee.Sample, packed [
 			continue
 		}
 		start, end := s.Start.UnixNano(), s.End().UnixNano()
-		dirty[bucket{hour, floor(start, hour), stream}] = true
-		dirty[bucket{day, floor(start, day), stream}] = true
+		dirty[bucket{hour, floor(start, hour), stream}]++
+		dirty[bucket{day, floor(start, day), stream}]++
 		r, ok := reached[stream]
 		if !ok {
 			r = reach{start, end}
 		}
 		reached[stream] = reach{min(r.first, start), max(r.last, end)}
 	}
-	for b := range dirty {
+	for b, windows := range dirty {
 		if _, err := w.exec(ctx, insertDirty, b.length, b.start, b.stream); err != nil {
+			return err
+		}
+		if b.length != hour {
+			continue
+		}
+		if _, err := w.exec(ctx, insertWaiting, b.stream, b.start, windows); err != nil {
 			return err
 		}
 	}

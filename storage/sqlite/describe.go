@@ -22,19 +22,28 @@ func (s *Store) Describe(ctx context.Context, site perigee.Site, links []perigee
 				sql.NullFloat64{Float64: l.SatelliteLongitude, Valid: l.SatelliteKnown}); err != nil {
 				return err
 			}
+			if _, err := w.exec(ctx, insertOrbit, site.Name, string(l.ID), string(l.Orbit)); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
 }
 
+// insertOrbit records the orbit of a link from the next window on, if it changed.
+const insertOrbit = `INSERT INTO link_orbits (site, link, after_id, orbit)
+	SELECT ?1, ?2, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'windows'), 0), ?3
+	WHERE ?3 <> coalesce((SELECT orbit FROM link_orbits WHERE site = ?1 AND link = ?2 ORDER BY after_id DESC LIMIT 1), '')
+	ON CONFLICT DO UPDATE SET orbit = excluded.orbit`
+
 // Links implements perigee.Store.
 func (s *Store) Links(ctx context.Context) ([]perigee.LinkRecord, error) {
-	records, err := s.links(ctx)
+	records, err := links(ctx, s.reads)
 	return records, fail(s.path, "read the links", err)
 }
 
-func (s *Store) links(ctx context.Context) ([]perigee.LinkRecord, error) {
-	rows, err := s.reads.QueryContext(ctx, `
+func links(ctx context.Context, q queryer) ([]perigee.LinkRecord, error) {
+	rows, err := q.QueryContext(ctx, `
 		WITH measured AS (SELECT site, link, min(first_ns) AS first, max(last_ns) AS last FROM streams WHERE first_ns IS NOT NULL GROUP BY site, link),
 		names AS (SELECT site, name FROM links UNION SELECT site, link FROM measured)
 		SELECT n.site, n.name, s.latitude, s.longitude,

@@ -86,5 +86,7 @@ func (w *writer) expireHour(ctx context.Context, n *names, before int64) (bool, 
 			return false, err
 		}
 	}
-	return true, nil
+	// What is not there does not wait.
+	_, err = w.exec(ctx, "DELETE FROM waiting WHERE stream = ? AND bucket_ns = ?", b.stream, b.start)
+	return true, err
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"perigee"
@@ -41,6 +42,10 @@ type Options struct {
 type Store struct {
 	path  string
 	reads *sql.DB
+
+	// entryNames is what the last reader of entries knew; nil while one reads.
+	entryNamesMutex sync.Mutex
+	entryNames      *names
 
 	// writes is nil in a store that OpenReader opened, as is all below.
 	writes *sql.DB

@@ -147,7 +147,7 @@ func (w *writer) roll(ctx context.Context, r rollup, n *names, b bucket) error {
 			return err
 		}
 		values := append(sampleValues(&sample, b.stream, proof), b.start)
-		if _, err := w.exec(ctx, "INSERT OR REPLACE INTO "+r.table+" ("+columnList+", bucket_ns) VALUES ("+placeholders+", ?)", values...); err != nil {
+		if _, err := w.exec(ctx, "INSERT INTO "+r.table+" ("+columnList+", bucket_ns) VALUES ("+placeholders+", ?) ON CONFLICT (bucket_ns, stream) DO UPDATE SET "+assignments, values...); err != nil {
 			return err
 		}
 	}

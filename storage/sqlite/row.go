@@ -26,7 +26,21 @@ var sampleColumns = []string{
 var (
 	columnList   = strings.Join(sampleColumns, ", ")
 	placeholders = "?" + strings.Repeat(", ?", len(sampleColumns)-1)
+
+	// assignments is the SET clause by which an upsert replaces all of them.
+	assignments = func() string {
+		var sets []string
+		for _, c := range sampleColumns {
+			sets = append(sets, c+" = excluded."+c)
+		}
+		return strings.Join(sets, ", ")
+	}()
 )
+
+// qualify returns a list of columns of table t.
+func qualify(t string, columns []string) string {
+	return t + "." + strings.Join(columns, ", "+t+".")
+}
 
 // sampleValues returns the values of a sample's row.
 func sampleValues(s *perigee.Sample, stream, proof int64) []any {

@@ -99,6 +99,14 @@ func (w *writer) exec(ctx context.Context, text string, values ...any) (sql.Resu
 	return statement.ExecContext(ctx, values...)
 }
 
+func (w *writer) query(ctx context.Context, text string, values ...any) (*sql.Rows, error) {
+	statement, err := w.prepare(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	return statement.QueryContext(ctx, values...)
+}
+
 // number scans the single integer that a query yields.
 func (w *writer) number(ctx context.Context, text string, values ...any) (n int64, err error) {
 	statement, err := w.prepare(ctx, text)
