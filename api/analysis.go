@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"perigee"
 )
@@ -67,7 +69,14 @@ func (s *server) compare(ctx context.Context, in *compareInput) (*compareOutput,
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkLinks(ctx, in.Site, "links", links); err != nil {
+	records, err := s.store.Links(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkKnown(records, in.Site, "links", links); err != nil {
+		return nil, err
+	}
+	if err := checkComparison(records, in.Site, links); err != nil {
 		return nil, err
 	}
 	comparison, err := perigee.Compare(ctx, s.store, perigee.CompareQuery{
@@ -78,6 +87,31 @@ func (s *server) compare(ctx context.Context, in *compareInput) (*compareOutput,
 		return nil, err
 	}
 	return &compareOutput{NewCompareResponse(comparison)}, nil
+}
+
+// maxCompared is how many links one comparison takes: as many as one monitor keeps.
+// Its work grows with the square of their number.
+const maxCompared = 64
+
+// checkComparison refuses to compare the links of several sites, and of a fleet.
+func checkComparison(records []perigee.LinkRecord, site string, links []perigee.LinkID) error {
+	var sites []string
+	compared := 0
+	for _, r := range records {
+		if (site == "" || r.Site.Name == site) && (len(links) == 0 || slices.Contains(links, r.Link.ID)) {
+			compared++
+			if len(sites) == 0 || sites[len(sites)-1] != r.Site.Name {
+				sites = append(sites, r.Site.Name)
+			}
+		}
+	}
+	if len(sites) > 1 {
+		return badParameter("site", fmt.Sprintf("the links belong to %d sites", len(sites)), "Say which with site=, one of "+listed(sites)+".")
+	}
+	if compared > maxCompared {
+		return badParameter("links", fmt.Sprintf("%d links are more than one comparison takes (%d)", compared, maxCompared), "Name those to compare: links=a,b.")
+	}
+	return nil
 }
 
 type outagesInput struct {

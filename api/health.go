@@ -47,23 +47,26 @@ type streamState struct {
 	outage *perigee.Outage // the open one, if any
 }
 
-// streamStates sorts recent samples, ordered by start, by stream; in the order of
-// streams.
-func streamStates(samples []perigee.Sample, outages []perigee.Outage) []streamState {
-	byStream := map[perigee.Stream]*streamState{}
-	for _, s := range samples {
-		state := byStream[s.Stream]
-		if state == nil {
-			state = &streamState{}
-			byStream[s.Stream] = state
-		}
-		state.last = s
-	}
-	for _, s := range samples {
-		state := byStream[s.Stream]
-		if s.Start.After(state.last.End().Add(-minute - perigee.Adjacency)) {
+// lastMinutes holds the samples of each stream's last minute, by start. Of a fleet's
+// thousands of streams no more is held than that.
+type lastMinutes map[perigee.Stream][]perigee.Sample
+
+// add takes samples ordered by start.
+func (l lastMinutes) add(s perigee.Sample) {
+	begin := s.End().Add(-minute - perigee.Adjacency)
+	kept := slices.DeleteFunc(l[s.Stream], func(earlier perigee.Sample) bool { return !earlier.Start.After(begin) })
+	l[s.Stream] = append(kept, s)
+}
+
+// states returns the state of every stream, in the order of streams.
+func (l lastMinutes) states(outages []perigee.Outage) []streamState {
+	byStream := make(map[perigee.Stream]*streamState, len(l))
+	for stream, samples := range l {
+		state := &streamState{last: samples[len(samples)-1]}
+		for _, s := range samples {
 			state.minute.Merge(s)
 		}
+		byStream[stream] = state
 	}
 	for i, o := range outages {
 		// An outage that was left open by a monitor that crashed is over once a

@@ -63,11 +63,15 @@ func TestStateOfALink(t *testing.T) {
 		"clock_set_back":       {samples: []perigee.Sample{window("a", -time.Hour, 0)}, last: -time.Hour + 1, state: StateUp, text: "answers"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			recent := lastMinutes{}
+			for _, s := range c.samples {
+				recent.add(s)
+			}
 			var last time.Time
 			if c.last != -1 {
 				last = now.Add(-c.last)
 			}
-			state, text := linkState(streamStates(c.samples, c.outages), last, now)
+			state, text := linkState(recent.states(c.outages), last, now)
 			if state != c.state || text != c.text {
 				t.Errorf("state %s, %q, want %s, %q", state, text, c.state, c.text)
 			}

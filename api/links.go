@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,19 +80,19 @@ type recordKey struct {
 // given) that was heard of recently.
 func (s *server) recentStreams(ctx context.Context, now time.Time, q perigee.Query) (map[recordKey][]streamState, error) {
 	q.From = now.Add(-recently)
-	var samples []perigee.Sample
+	recent := lastMinutes{}
 	for sample, err := range s.store.Samples(ctx, q) {
 		if err != nil {
 			return nil, err
 		}
-		samples = append(samples, sample)
+		recent.add(sample)
 	}
 	outages, err := s.store.Outages(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	byLink := map[recordKey][]streamState{}
-	for _, state := range streamStates(samples, outages) {
+	for _, state := range recent.states(outages) {
 		key := recordKey{state.last.Stream.Site, state.last.Stream.Link}
 		byLink[key] = append(byLink[key], state)
 	}
@@ -179,18 +180,30 @@ func (s *server) findLink(ctx context.Context, site, name string) (perigee.LinkR
 		return perigee.LinkRecord{}, p
 	}
 	return perigee.LinkRecord{}, badParameter("site", fmt.Sprintf("link %q exists at %d sites", name, len(found)),
-		"Say which with site=, one of "+strings.Join(sites, ", ")+".")
+		"Say which with site=, one of "+listed(sites)+".")
 }
 
 func knownLinks(name string, names []string) string {
 	if len(names) == 0 {
 		return "Nothing has been measured yet; start perigee run."
 	}
-	known := "Known links: " + strings.Join(names, ", ") + "."
+	known := "Known links: " + listed(names) + "."
 	if near := nearest(name, names); near != "" {
 		return fmt.Sprintf("Did you mean %q? %s", near, known)
 	}
 	return known
+}
+
+// maxListed is how many names a message lists.
+const maxListed = 20
+
+// listed writes names, each once, as many as a person reads.
+func listed(names []string) string {
+	names = slices.Compact(slices.Sorted(slices.Values(names)))
+	if more := len(names) - maxListed; more > 0 {
+		return strings.Join(names[:maxListed], ", ") + fmt.Sprintf(" and %d more", more)
+	}
+	return strings.Join(names, ", ")
 }
 
 // checkLinks refuses names of links that the store does not know.
@@ -202,6 +215,11 @@ func (s *server) checkLinks(ctx context.Context, site, parameter string, names [
 	if err != nil {
 		return err
 	}
+	return checkKnown(records, site, parameter, names)
+}
+
+// checkKnown refuses names of links that are not among records.
+func checkKnown(records []perigee.LinkRecord, site, parameter string, names []perigee.LinkID) error {
 	known := map[perigee.LinkID]bool{}
 	var all []string
 	for _, r := range records {
