@@ -88,7 +88,7 @@ type Outbox struct {
 	stumbles  int             // failures of the backlog in a row
 	live      bool            // the newest have their turn
 	longer    bool            // the backlog, when it was read last, than one batch
-	entrySize int             // bytes of the average entry, as estimated
+	entrySize int             // bytes of the average entry of the last batch, as estimated
 	refreshed time.Time       // when Pending was asked last
 }
 

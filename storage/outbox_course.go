@@ -13,7 +13,8 @@ const (
 	firstBackoff  = time.Second
 	lastBackoff   = 5 * time.Minute // long enough to be no load, short enough to need no Retry
 	setupWait     = 5 * time.Minute
-	mostBusyWait  = time.Hour // however long a server asks for
+	firstDoubt    = 10 * time.Second // about when the next live results come
+	mostBusyWait  = time.Hour        // however long a server asks for
 	setupVariance = 0.1
 )
 
@@ -34,10 +35,15 @@ type course struct {
 	failures int                       // in a row, of those to be tried again later
 	refusals map[perigee.EntryKind]int // entries refused alone since one of the kind was taken
 	trusted  bool                      // the last that became of an entry is that it was taken
+	doubts   int                       // tries that failed in a row since the sink is thought broken
+
+	// accused are entries that were refused alone before the sink, thought broken
+	// then, took others of their kind. If they are refused once more it is them.
+	accused map[entryKey]bool
 }
 
 func newCourse(most int) course {
-	return course{most: most, limit: most, refusals: map[perigee.EntryKind]int{}}
+	return course{most: most, limit: most, refusals: map[perigee.EntryKind]int{}, accused: map[entryKey]bool{}}
 }
 
 // move is what is done with entries after they were written.
@@ -97,17 +103,22 @@ func (c *course) judge(entries []perigee.Entry, err error, chance float64) verdi
 
 // alone says what follows from e's having been refused by itself.
 func (c *course) alone(e perigee.Entry, problem Problem, chance float64) verdict {
+	if c.accused[keyOf(e)] && !c.doubtful() {
+		delete(c.accused, keyOf(e))
+		return verdict{move: bury, problem: problem}
+	}
 	c.refusals[e.Kind]++
 	trusted := c.trusted
 	c.trusted = false
 	switch {
 	case c.doubtful():
+		c.doubts++
 		problem.Reason = perigee.RefusedSetup
 		problem.Message = fmt.Sprintf("the server refuses every %s: %s", e.Kind, problem.Message)
 		if problem.Remedy == "" {
 			problem.Remedy = "see what the bucket holds under the names that perigee writes, or give it a bucket of its own; everything is kept until it is mended"
 		}
-		return verdict{keep, around(setupWait, chance), OutboxBlocked, true, problem}
+		return verdict{keep, around(doubled(firstDoubt, c.doubts), chance), OutboxBlocked, true, problem}
 	case trusted:
 		return verdict{move: bury, problem: problem}
 	default:
@@ -120,8 +131,12 @@ func (c *course) acknowledged(entries []perigee.Entry) {
 	c.failures = 0
 	for _, e := range entries {
 		delete(c.refusals, e.Kind)
+		delete(c.accused, keyOf(e))
 		// A link's state says nothing of whether results are taken.
 		c.trusted = c.trusted || e.Kind != perigee.EntryLink
+	}
+	if !c.doubtful() {
+		c.doubts = 0
 	}
 	if c.limit == c.most {
 		return
@@ -163,15 +178,27 @@ func refusalOf(err error) perigee.Refusal {
 	return perigee.Refusal{Reason: perigee.RefusedUnreachable, Message: err.Error()}
 }
 
-// backoff returns how long to wait after that many failures in a row: twice as long each
-// time, and anything between the half and the whole of it, so that many daemons that lost
-// one server do not come back as one.
-func backoff(failures int, chance float64) time.Duration {
-	whole := lastBackoff
-	if doublings := failures - 1; doublings < 20 {
-		whole = min(whole, firstBackoff<<doublings)
+// accuse notes entries that were refused before the doubt ended.
+func (c *course) accuse(entries []perigee.Entry) {
+	for _, e := range entries {
+		c.accused[keyOf(e)] = true
 	}
+}
+
+// backoff returns how long to wait after that many failures in a row: anything between
+// the half and the whole of what doubles each time, so that many daemons that lost one
+// server do not come back as one.
+func backoff(failures int, chance float64) time.Duration {
+	whole := doubled(firstBackoff, failures)
 	return whole/2 + time.Duration(chance*float64(whole/2))
+}
+
+// doubled returns the n-th of first, twice first, and so on up to lastBackoff.
+func doubled(first time.Duration, n int) time.Duration {
+	if n > 20 {
+		return lastBackoff
+	}
+	return min(lastBackoff, first<<(n-1))
 }
 
 // around returns d, more or less.

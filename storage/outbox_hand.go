@@ -62,8 +62,8 @@ func (h *hand) suspect(r refused) {
 	h.suspects = append(h.suspects, r)
 }
 
-// convicted takes all suspects. They are still held.
-func (h *hand) convicted() []refused {
+// judged takes all suspects. They are still held.
+func (h *hand) judged() []refused {
 	all := h.suspects
 	h.suspects = nil
 	return all

@@ -138,13 +138,17 @@ func (o *Outbox) take(ctx context.Context) ([]perigee.Entry, error) {
 
 	live := o.live
 	o.live = !o.live
-	if live && (o.longer || o.hand.loose > 0) && o.hand.loose < 2*o.MaxEntries {
-		newest, err := o.Backlog.Newest(ctx, size)
+	if live && (o.longer || o.hand.loose > 0 || o.course.doubtful()) && o.hand.loose < 2*o.MaxEntries {
+		asked := size
+		if o.course.doubtful() {
+			asked += len(o.hand.held) // any but those that were refused already
+		}
+		newest, err := o.Backlog.Newest(ctx, asked)
 		if err != nil {
 			return nil, fmt.Errorf("read the newest results to forward: %w", err)
 		}
 		if newest = o.hand.others(newest); len(newest) > 0 {
-			return o.fit(newest, bytes), nil
+			return o.fit(newest[:min(size, len(newest))], bytes), nil
 		}
 	}
 	if piece := o.hand.pop(size); piece != nil {
@@ -162,13 +166,13 @@ func (o *Outbox) take(ctx context.Context) ([]perigee.Entry, error) {
 	return batch, nil
 }
 
-// fit returns the first of entries that may go in one batch, and learns their size.
+// fit returns the first of entries that may go in one batch, and learns their average size.
 func (o *Outbox) fit(entries []perigee.Entry, bytes int) []perigee.Entry {
 	if n := fitting(entries, bytes); n < len(entries) {
 		entries = entries[:n]
 	}
 	if len(entries) > 0 {
-		o.entrySize = max(1, (3*o.entrySize+sizeOf(entries)/len(entries))/4)
+		o.entrySize = max(1, sizeOf(entries)/len(entries))
 	}
 	return entries
 }
@@ -190,13 +194,14 @@ func (o *Outbox) write(ctx context.Context, entries []perigee.Entry) error {
 
 // follow does what follows from the result of a write.
 func (o *Outbox) follow(ctx context.Context, entries []perigee.Entry, err error) rest {
+	doubtful := o.course.doubtful()
 	v := o.course.judge(entries, err, o.Rand.Float64())
 	switch v.move {
 	case taken:
 		o.acknowledgedOnce()
 		o.update(func(s *OutboxStatus) { s.Sent += int64(len(entries)) })
 		o.owed = entries
-		o.convicts = append(o.convicts, o.hand.convicted()...)
+		o.decide(doubtful)
 		return o.settle(ctx)
 	case divide:
 		o.hand.divide(entries)
@@ -206,14 +211,34 @@ func (o *Outbox) follow(ctx context.Context, entries []perigee.Entry, err error)
 	case suspect:
 		o.hand.suspect(refused{entries[0], v.problem.Message})
 	case keep:
-		if o.course.doubtful() {
-			o.hand = hand{} // all of it is pending, and will be read again
-		} else if o.hand.held[keyOf(entries[0])] {
+		// What came fresh from the store is read again; what was divided is not
+		// found a second time for nothing.
+		if o.hand.held[keyOf(entries[0])] {
 			o.hand.push(entries)
 		}
 		return o.resting(ctx, v)
 	}
 	return rest{}
+}
+
+// decide says what becomes of the suspects when the sink took something: they are set
+// aside. But if it was thought broken it may have been, when it refused them: they are
+// tried once more.
+func (o *Outbox) decide(wasDoubtful bool) {
+	if o.course.doubtful() || len(o.hand.suspects) == 0 {
+		return
+	}
+	suspects := o.hand.judged()
+	if !wasDoubtful {
+		o.convicts = append(o.convicts, suspects...)
+		return
+	}
+	var entries []perigee.Entry
+	for _, s := range suspects {
+		entries = append(entries, s.entry)
+	}
+	o.course.accuse(entries)
+	o.hand.push(entries)
 }
 
 // acknowledgedOnce notes that the sink took something.
