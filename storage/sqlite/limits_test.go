@@ -85,6 +85,53 @@ func TestAFullDiskIsUnavailable(t *testing.T) {
 	}
 }
 
+// A file that may not grow takes new windows in the place of old singletons, until there
+// are none.
+func TestOldSingletonsMakeRoom(t *testing.T) {
+	store := openStore(t)
+	store.reserve = reserve{filepath.Join(t.TempDir(), "nowhere", "reserve"), reserveSize} // as if there were never room for it again
+	g := storagetest.NewGenerator(3)
+	old, fresh := g.Samples(begun, 3*firstLoss/2, storagetest.Stream("a", "x")), g.Samples(begun.Add(24*time.Hour), 20_000, storagetest.Stream("b", "x"))
+	if err := store.Append(t.Context(), perigee.Batch{Samples: old}); err != nil {
+		t.Fatal(err)
+	}
+	limitPages(t, store, "1")
+	stored, raw := len(old), func() (n int) {
+		for _, err := range store.Singletons(t.Context(), perigee.Query{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		return n
+	}
+	for i := 0; ; i += 100 {
+		if i == len(fresh) {
+			t.Fatal("a full disk takes everything")
+		}
+		before := raw()
+		err := store.Append(t.Context(), perigee.Batch{Samples: fresh[i : i+100]})
+		if perigee.CodeOf(err) == perigee.CodeUnavailable {
+			if after := raw(); after != before {
+				t.Errorf("a write that failed gave up %d windows' singletons", before-after)
+			}
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored += 100
+	}
+	// All old singletons make room, by size, for half as many windows with theirs or more.
+	if stored < len(old)+firstLoss/2 {
+		t.Errorf("%d windows were stored in the place of the singletons of %d", stored-len(old), len(old))
+	}
+	events, err := store.Events(t.Context(), perigee.Query{})
+	if err != nil || len(events) < 2 {
+		t.Errorf("%d events, %v, want one for each time that singletons were given up", len(events), err)
+	}
+}
+
 // A reader's memory does not grow with what it reads.
 func TestReadingTakesBoundedMemory(t *testing.T) {
 	store := openStore(t)

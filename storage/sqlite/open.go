@@ -51,6 +51,8 @@ type Store struct {
 	writes *sql.DB
 	lock   io.Closer
 
+	reserve reserve
+
 	// writer holds the one *writer while nobody writes; nil until there is one.
 	writer chan *writer
 }
@@ -76,8 +78,12 @@ func Open(ctx context.Context, path string, options Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, lock: lock}
-	if err := s.open(ctx, options); err != nil {
+	s := &Store{path: path, lock: lock, reserve: reserve{path + ".reserve", reserveSize}}
+	err = s.open(ctx, options)
+	if s.lacksRoom(err) && s.reserve.release() {
+		err = errors.Join(s.closeFile(), s.open(ctx, options))
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -105,8 +111,13 @@ func (s *Store) open(ctx context.Context, options Options) (err error) {
 	if err := migrate(ctx, conn, s.path, migrations); err != nil {
 		return errors.Join(err, conn.Close())
 	}
+	w := newWriter(conn)
+	if full(s.reserve.make()) { // if it fails for another reason the store works as well, as long as there is room
+		s.reserve.makeLess()
+		w.settle(ctx, true)
+	}
 	s.writer = make(chan *writer, 1)
-	s.writer <- newWriter(conn)
+	s.writer <- w
 	return s.openReads(busy)
 }
 
@@ -177,6 +188,15 @@ func (s *Store) Path() string { return s.path }
 // Close waits for a write that is under way, closes the file and lets go of its lock.
 // No other method may be called during or after it.
 func (s *Store) Close() error {
+	err := s.closeFile()
+	if s.lock != nil {
+		err = errors.Join(err, s.lock.Close())
+	}
+	return fail(s.path, "close", err)
+}
+
+// closeFile closes what open has opened.
+func (s *Store) closeFile() error {
 	var errs []error
 	if s.reads != nil {
 		errs = append(errs, s.reads.Close())
@@ -187,10 +207,8 @@ func (s *Store) Close() error {
 	if s.writes != nil {
 		errs = append(errs, s.writes.Close())
 	}
-	if s.lock != nil {
-		errs = append(errs, s.lock.Close())
-	}
-	return fail(s.path, "close", errors.Join(errs...))
+	s.reads, s.writer, s.writes = nil, nil, nil
+	return errors.Join(errs...)
 }
 
 // absolute returns the absolute form of path, or a CodeInvalid error if it cannot be

@@ -21,6 +21,8 @@ type writer struct {
 	proofs  map[perigee.Proof]int64
 
 	run int64 // the row of this life in table runs; 0 before Begin
+
+	tight bool // the disk was full: the file may not grow
 }
 
 // proofsKnown bounds the memory of proofs; there are a few for a link that keeps its
@@ -64,8 +66,17 @@ func (s *Store) write(ctx context.Context, what string, do func(ctx context.Cont
 		return fail(s.path, what, ctx.Err())
 	}
 	ctx = context.WithoutCancel(ctx)
+	err := w.attempt(ctx, do)
+	if s.lacksRoom(err) {
+		err = s.makeRoom(ctx, w, do)
+	}
+	return fail(s.path, what, err)
+}
+
+// attempt runs do in a transaction.
+func (w *writer) attempt(ctx context.Context, do func(ctx context.Context, w *writer) error) error {
 	if _, err := w.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
-		return fail(s.path, what, err)
+		return err
 	}
 	err := do(ctx, w)
 	if err == nil {
@@ -76,7 +87,7 @@ func (s *Store) write(ctx context.Context, what string, do func(ctx context.Cont
 		_, _ = w.exec(ctx, "ROLLBACK")
 		w.forget()
 	}
-	return fail(s.path, what, err)
+	return err
 }
 
 // prepare returns the statement of a text, compiled once.
