@@ -56,6 +56,7 @@ type Options struct {
 // server is what the handlers share.
 type server struct {
 	store     perigee.Store
+	version   string
 	now       func() time.Time
 	ready     func(context.Context) []Check
 	export    func(ctx context.Context, w io.Writer, format string, q perigee.Query) error
@@ -70,7 +71,7 @@ type server struct {
 func New(o Options) http.Handler { return newServer(o).handler(o) }
 
 func newServer(o Options) *server {
-	s := &server{store: o.Store, now: o.Now, ready: o.Ready, export: o.Export, feed: o.Feed, outbox: o.Outbox, log: o.Log, heartbeat: heartbeat}
+	s := &server{store: o.Store, version: o.Version, now: o.Now, ready: o.Ready, export: o.Export, feed: o.Feed, outbox: o.Outbox, log: o.Log, heartbeat: heartbeat}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -125,6 +126,7 @@ func (s *server) register(router chi.Router, version string) huma.API {
 	api := humachi.New(router, config)
 	api.UseMiddleware(strictly, withDeadlines)
 
+	get(s, api, "monitor", "/monitor", "What the process is that answers", nil, s.monitor)
 	get(s, api, "links", "/links", "Every link as it does now", nil, s.links)
 	get(s, api, "link", "/links/{link}", "One link with its newest samples", nil, s.link)
 	get(s, api, "summary", "/links/{link}/summary", "What a link did over a range", nil, s.summary)

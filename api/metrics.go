@@ -99,8 +99,8 @@ var (
 	descOldest      = outboxDesc("oldest_seconds", "How long ago the oldest of them was measured; 0 if none waits.")
 	descDeadLetters = outboxDesc("dead_letters", "Results that InfluxDB will never take as they are, set aside.")
 	descSent        = outboxDesc("sent_total", "Results that InfluxDB has acknowledged.")
-	descWrites      = outboxDesc("writes_total", "Requests that InfluxDB has acknowledged.")
-	descFailures    = outboxDesc("failures_total", "Requests to InfluxDB that failed.")
+	descWrites      = outboxDesc("writes_total", "Requests to InfluxDB.")
+	descFailures    = outboxDesc("failures_total", "Those of them that failed.")
 	descBytes       = outboxDesc("bytes_total", "Bytes that forwarding has moved over a link, of the empty name where the system chose the way.", "link")
 	descBlocked     = outboxDesc("blocked", "Whether a person must act before results are forwarded: 1 at the reason, else 0.", "reason")
 )
@@ -108,7 +108,7 @@ var (
 // refusals are the values of the label reason: those of the domain, and one for all
 // that may follow.
 var refusals = []perigee.RefusalReason{
-	perigee.RefusedUnreachable, perigee.RefusedBusy, perigee.RefusedSetup, perigee.RefusedTooLarge, perigee.RefusedContent, "other",
+	perigee.RefusedUnreachable, perigee.RefusedBusy, perigee.RefusedSetup, perigee.RefusedTooLarge, perigee.RefusedContent, reasonStore, "other",
 }
 
 // outboxTimeout is how long /metrics waits for an Outbox to tell its state.

@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
+
+	"perigee/dashboards"
 )
 
 // document fetches and decodes the OpenAPI document.
@@ -44,7 +47,7 @@ func TestDocumentIsComplete(t *testing.T) {
 	methods := map[string]string{"/outbox/resend": "post", "/outbox/retry": "post"}
 	for _, path := range []string{
 		"/links", "/links/{link}", "/links/{link}/summary", "/series", "/compare", "/outages", "/gaps", "/export", "/live",
-		"/outbox", "/outbox/dead-letters", "/outbox/resend", "/outbox/retry",
+		"/monitor", "/outbox", "/outbox/dead-letters", "/outbox/resend", "/outbox/retry",
 	} {
 		op, _ := at(paths, prefix+path, cmp.Or(methods[path], "get")).(map[string]any)
 		if op == nil {
@@ -64,8 +67,8 @@ func TestDocumentIsComplete(t *testing.T) {
 			}
 		}
 	}
-	if len(paths) != 13 {
-		t.Errorf("%d paths are described, want 13: a new one belongs into this test", len(paths))
+	if len(paths) != 14 {
+		t.Errorf("%d paths are described, want 14: a new one belongs into this test", len(paths))
 	}
 	resolveRefs(t, d, d)
 }
@@ -110,6 +113,7 @@ func TestAnswersFollowTheirSchemas(t *testing.T) {
 		{"/compare", "/compare?metric=availability&" + wholeRange},
 		{"/outages", "/outages?" + wholeRange},
 		{"/gaps", "/gaps?" + wholeRange},
+		{"/monitor", "/monitor"},
 		{"/outbox", "/outbox"},
 		{"/outbox/dead-letters", "/outbox/dead-letters"},
 		{"/outbox/resend", "/outbox/resend"},
@@ -175,5 +179,19 @@ func TestParametersInPathsAreDecoded(t *testing.T) {
 	var link Link
 	if err := json.Unmarshal(w.Body.Bytes(), &link); err != nil || link.Link != hostile {
 		t.Errorf("link %q, %v, want %q", link.Link, err, hostile)
+	}
+}
+
+// TestPageAsksWhatIsThere keeps the page and the interface together.
+func TestPageAsksWhatIsThere(t *testing.T) {
+	paths, _ := document(t, New(testOptions(t)))["paths"].(map[string]any)
+	asked := regexp.MustCompile(`(?:get\(|api \+ )"(/[a-z/-]+)"`).FindAllStringSubmatch(string(dashboards.Pages["/app.js"].Content), -1)
+	if len(asked) < 8 {
+		t.Fatalf("the page asks %q, want at least 8 addresses", asked)
+	}
+	for _, a := range asked {
+		if paths[prefix+a[1]] == nil {
+			t.Errorf("the page asks %s, which does not exist", a[1])
+		}
 	}
 }

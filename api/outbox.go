@@ -41,8 +41,8 @@ type OutboxState struct {
 	Oldest      *time.Time // when the oldest of them was measured; nil if none
 	DeadLetters int64      // results that were set aside
 
-	// Since the process started: results that were acknowledged, requests that
-	// were, and requests that were not.
+	// Since the process started: results that were acknowledged, requests, and
+	// requests that failed.
 	Sent, Writes, Failures int64
 
 	LastSuccess *time.Time     // when results were acknowledged last; nil: not since the start
@@ -61,6 +61,10 @@ type OutboxProblem struct {
 	Remedy  string // empty if waiting is all
 	Since   time.Time
 }
+
+// reasonStore is the reason of a problem that is not the database's: what waits cannot
+// be read.
+const reasonStore perigee.RefusalReason = "store"
 
 // The states of forwarding.
 const (
@@ -83,8 +87,8 @@ type OutboxResponse struct {
 	OldestAgeSeconds *float64        `json:"oldest_age_seconds" doc:"Time since oldest; null if none waits."`
 	DeadLetters      int64           `json:"dead_letters" doc:"Results that the database will never take as they are, set aside."`
 	SentTotal        int64           `json:"sent_total" doc:"Results acknowledged since the process started."`
-	WritesTotal      int64           `json:"writes_total" doc:"Requests acknowledged since the process started."`
-	FailuresTotal    int64           `json:"failures_total" doc:"Requests that failed since the process started."`
+	WritesTotal      int64           `json:"writes_total" doc:"Requests to the database since the process started."`
+	FailuresTotal    int64           `json:"failures_total" doc:"Those of them that failed."`
 	LastSuccess      *time.Time      `json:"last_success" doc:"When results were acknowledged last; null if not since the process started."`
 	NextTry          *time.Time      `json:"next_try" doc:"When the database is asked again; null unless that is being waited for."`
 	Problem          *OutboxTrouble  `json:"problem" doc:"Why results are not taken; null if they are."`
@@ -93,7 +97,7 @@ type OutboxResponse struct {
 
 // OutboxTrouble is why results are not taken.
 type OutboxTrouble struct {
-	Reason  string    `json:"reason" doc:"unreachable, busy, setup, too_large or content; others may follow."`
+	Reason  string    `json:"reason" doc:"unreachable, busy, setup, too_large, content, or store if it is the monitor's own store that cannot be read; others may follow."`
 	Message string    `json:"message" doc:"What is wrong, in the database's words where it has any."`
 	Remedy  string    `json:"remedy" doc:"What a person can do; empty if waiting is all."`
 	Since   time.Time `json:"since"`
@@ -165,6 +169,8 @@ func outboxText(o OutboxState, now time.Time) string {
 		return "all results are forwarded"
 	case o.State == OutboxHeld:
 		return waiting + verb + oldest + ", held back by this monitor"
+	case o.Problem != nil && o.Problem.Reason == reasonStore:
+		return waiting + verb + oldest
 	case o.Problem == nil && o.State != OutboxWaiting && o.Pending <= aFew:
 		return "results are forwarded as they come"
 	case o.State == OutboxSending && o.Problem == nil:

@@ -124,6 +124,7 @@ func TestOutboxInWords(t *testing.T) {
 		"a_backlog":            {OutboxState{State: OutboxSending, Pending: 1_234_567, Oldest: &ago}, "1,234,567 results wait to be forwarded (oldest 12 min)"},
 		"unreachable":          {OutboxState{State: OutboxWaiting, Pending: 1204, Oldest: &ago, Problem: trouble}, "1,204 results wait for InfluxDB (oldest 12 min)"},
 		"trying_again":         {OutboxState{State: OutboxSending, Pending: 1204, Oldest: &ago, Problem: trouble}, "1,204 results wait for InfluxDB (oldest 12 min)"},
+		"own_store_fails":      {OutboxState{State: OutboxWaiting, Pending: 1204, Oldest: &ago, Problem: &OutboxProblem{Reason: reasonStore}}, "1,204 results wait (oldest 12 min)"},
 		"one":                  {OutboxState{State: OutboxWaiting, Pending: 1, Oldest: &ago, Problem: trouble}, "1 result waits for InfluxDB (oldest 12 min)"},
 		"blocked":              {OutboxState{State: OutboxBlocked, Pending: 900, Oldest: &ago, Problem: trouble}, "InfluxDB does not take results; 900 results wait (oldest 12 min)"},
 		"blocked_at_the_start": {OutboxState{State: OutboxBlocked, Problem: trouble}, "InfluxDB does not take results"},
@@ -306,6 +307,7 @@ func TestOutboxMetrics(t *testing.T) {
 perigee_outbox_blocked{reason="content"} 0
 perigee_outbox_blocked{reason="other"} 0
 perigee_outbox_blocked{reason="setup"} 1
+perigee_outbox_blocked{reason="store"} 0
 perigee_outbox_blocked{reason="too_large"} 0
 perigee_outbox_blocked{reason="unreachable"} 0
 perigee_outbox_bytes_total{link=""} 512
@@ -323,6 +325,7 @@ perigee_outbox_writes_total 415
 perigee_outbox_blocked{reason="content"} 0
 perigee_outbox_blocked{reason="other"} 1
 perigee_outbox_blocked{reason="setup"} 0
+perigee_outbox_blocked{reason="store"} 0
 perigee_outbox_blocked{reason="too_large"} 0
 perigee_outbox_blocked{reason="unreachable"} 0
 perigee_outbox_dead_letters 0

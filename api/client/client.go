@@ -83,6 +83,12 @@ func setTime(v url.Values, name string, t time.Time) {
 	}
 }
 
+// Monitor returns what the process is that answers.
+func (c *Client) Monitor(ctx context.Context) (api.MonitorResponse, error) {
+	var monitor api.MonitorResponse
+	return monitor, c.get(ctx, "monitor", nil, &monitor)
+}
+
 // Links returns every link as it does now.
 func (c *Client) Links(ctx context.Context) ([]api.Link, error) {
 	var links []api.Link

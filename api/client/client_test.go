@@ -123,6 +123,9 @@ func TestClientAsksAboutForwarding(t *testing.T) {
 	behind := &outbox{}
 	c := monitor(t, api.Options{Outbox: behind})
 	ctx := t.Context()
+	if m, err := c.Monitor(ctx); err != nil || !m.Forwards || m.Measures {
+		t.Errorf("Monitor = %+v, %v", m, err)
+	}
 	if o, err := c.Outbox(ctx); err != nil || o.Pending != 1204 || o.State != api.OutboxWaiting {
 		t.Errorf("Outbox = %+v, %v", o, err)
 	}

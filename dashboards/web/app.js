@@ -5,13 +5,18 @@
 const api = "/api/v1";
 const sparkMinutes = 15, sparkStep = 20;           // seconds per step
 const refreshEvery = 10_000, historyEvery = 60_000, youngEvery = 15_000; // milliseconds
+const mostCards = 64, mostSites = 4;               // of a fleet not everything is drawn
 const words = { up: "● up", degraded: "▲ degraded", down: "■ down", silent: "○ silent", unmeasured: "– unmeasured" };
 
 const byId = (id) => document.getElementById(id);
-let links = [];           // as last fetched
+let monitor = null;       // what the process does that answers; null if not known
+let links = [];           // those drawn, as last fetched
+let sites = [];           // of all links
 let fetchedAt = 0;        // when, on the page's own monotonic clock
 let answered = false;     // whether the last fetch succeeded
-let live = false;         // whether the event stream is open
+let events = null;        // the event stream
+let live = false;         // whether it is open
+let listenAgain = 0;      // when it may be opened, if it was refused
 let lastHistory = -Infinity;
 const series = new Map(); // points by stream
 
@@ -34,7 +39,7 @@ async function get(path, parameters) {
   const query = parameters ? "?" + new URLSearchParams(parameters) : "";
   const response = await fetch(api + path + query, { signal: AbortSignal.timeout(40_000) });
   const body = await response.json();
-  if (!response.ok) throw new Error(body.detail + ". " + body.remedy);
+  if (!response.ok) throw Object.assign(new Error(body.detail + ". " + body.remedy), { status: response.status });
   return body;
 }
 
@@ -63,6 +68,9 @@ function moment(text) {
   const clock = t.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
   return today ? clock : t.toLocaleDateString([], { weekday: "short", day: "numeric", month: "short" }) + " " + clock;
 }
+
+// named returns what a link is called; among several sites, with its own.
+const named = (site, link) => (sites.length > 1 ? site + " " : "") + (link === null ? "all links" : link);
 
 const streamKey = (link, s) => JSON.stringify([link.site, link.link, s.target, s.method, s.family, s.load]);
 
@@ -128,7 +136,7 @@ function streamView(link, s, alone) {
 
 function card(link) {
   const box = el("article", { class: "card " + link.state },
-    el("h3", {}, link.link, el("span", { class: "orbit" }, link.orbit === null ? "" : link.orbit)),
+    el("h3", {}, named(link.site, link.link), el("span", { class: "orbit" }, link.orbit === null ? "" : link.orbit)),
     el("p", { class: "state" }, el("span", { class: "word" })),
     ...link.last_minute.map((s) => streamView(link, s, link.last_minute.length === 1)));
   if (link.last !== null) box.append(el("p", { class: "caption" }, el("span", { class: "age" })));
@@ -153,24 +161,69 @@ function tick() {
 function drawLinks() {
   byId("links").replaceChildren(...links.map(card));
   if (!links.length) byId("links").append(el("p", { class: "quiet" }, "No link is known yet."));
-  byId("site").textContent = [...new Set(links.map((l) => l.site))].join(", ");
+  if (more) byId("links").append(el("p", { class: "quiet" }, `${more.toLocaleString("en")} more links are not drawn; those with trouble come first.`));
+  byId("site").textContent = sites.length > mostSites ? sites.length.toLocaleString("en") + " sites" : sites.join(", ");
   tick();
+}
+
+// choose returns the links to draw: all of a monitor's, of a fleet's those with trouble
+// first.
+let more = 0;
+function choose(all) {
+  more = Math.max(all.length - mostCards, 0);
+  if (!more) return all;
+  const order = ["down", "degraded", "silent", "up", "unmeasured"];
+  return [...all].sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state)).slice(0, mostCards);
+}
+
+// drawOutbox says how forwarding does: a quiet line, unless a person must act.
+function drawOutbox(o) {
+  const line = byId("outbox");
+  line.hidden = o === null;
+  if (o === null) return;
+  line.className = "outbox " + o.state;
+  const mark = { waiting: "▲ ", held: "▲ ", blocked: "■ " }[o.state] || "● ";
+  const parts = [el("span", { class: "word" }, mark + o.state_text)];
+  if (o.problem) {
+    const remedy = o.problem.remedy ? ". " + o.problem.remedy[0].toUpperCase() + o.problem.remedy.slice(1) : "";
+    parts.push(`: ${o.problem.message}${remedy} (since ${moment(o.problem.since)})`);
+  }
+  if (o.dead_letters) {
+    const them = o.dead_letters === 1 ? "1 result was" : o.dead_letters.toLocaleString("en") + " results were";
+    parts.push(" · ", el("a", { class: "aside", href: api + "/outbox/dead-letters" }, them + " set aside, as InfluxDB does not take " + (o.dead_letters === 1 ? "it" : "them")));
+  }
+  // A status that is written anew is read out anew.
+  const text = parts.map((p) => p.textContent ?? p).join("");
+  if (line.textContent !== text) line.replaceChildren(...parts);
+}
+
+async function outbox(forwards) {
+  if (!forwards) return drawOutbox(null);
+  await get("/outbox").then(drawOutbox).catch((error) => {
+    if (error.status === 404) monitor = null; // another process answers now
+    drawOutbox(error.status === 404 ? null : { state: "waiting", state_text: "how forwarding does is not known: " + error.message, problem: null, dead_letters: 0 });
+  });
 }
 
 async function refresh() {
   try {
-    const fresh = await get("/links");
+    const { measures, forwards } = monitor ??= await get("/monitor");
+    listen(measures);
+    const all = await get("/links"), fresh = choose(all);
     await Promise.all(fresh.flatMap((link) => link.last_minute.map(async (s) => {
       const answer = await get("/series", { metric: "rtt", site: link.site, link: link.link, target: s.target, family: s.family, load: s.load, from: sparkMinutes + "m", step: sparkStep + "s" }).catch(() => null);
       if (answer) series.set(streamKey(link, s), answer.points);
     })));
     links = fresh;
+    sites = [...new Set(all.map((l) => l.site))];
     fetchedAt = performance.now();
     answered = true;
     byId("trouble").hidden = true;
     drawLinks();
+    await outbox(forwards);
   } catch (error) {
     answered = false;
+    monitor = null;
     byId("trouble").hidden = false;
     byId("trouble").textContent = "The monitor does not answer (" + error.message + "). Figures below are old; this page keeps trying.";
   }
@@ -198,25 +251,32 @@ function verdicts(pairs) {
 
 function outage(o) {
   const until = o.open ? "now" : moment(o.end);
-  return el("li", {}, `${o.link}: outage of ${duration(o.duration_seconds)}${o.open ? " so far" : ""}, ${moment(o.start)} to ${until}`,
+  return el("li", {}, `${named(o.site, o.link)}: outage of ${duration(o.duration_seconds)}${o.open ? " so far" : ""}, ${moment(o.start)} to ${until}`,
     el("small", {}, `to ${o.target}${o.family === "ipv6" ? " over IPv6" : ""}: ${o.reason}, ${o.probes} probes unanswered`));
 }
 
 function gap(g) {
-  return el("li", {}, `${g.link === null ? "all links" : g.link}: not measured for ${duration(g.duration_seconds)}, ${moment(g.start)} to ${moment(g.end)}`,
+  return el("li", {}, `${named(g.site, g.link)}: not measured for ${duration(g.duration_seconds)}, ${moment(g.start)} to ${moment(g.end)}`,
     el("small", {}, "gap: " + g.reason.replace("_", " ") + (g.detail ? ", " + g.detail : "")));
+}
+
+// compare draws the verdicts. Links of different sites are not compared.
+async function compare() {
+  if (more || sites.length > mostSites) return fill("verdicts", [], "There are too many links to compare them all; ask /api/v1/compare?site=NAME, or perigee compare.");
+  const answers = await Promise.all((sites.length ? sites : [""]).map(async (site) => {
+    const c = await get("/compare", { metric: "rtt", from: "1h", ...(site ? { site } : {}) });
+    return c.pairs.map((p) => ({ ...p, a: named(site, p.a) }));
+  }));
+  const pairs = answers.flat();
+  verdicts(pairs);
+  // What is still provisional changes quickly.
+  if (pairs.some((p) => !p.enough_data)) lastHistory -= historyEvery - youngEvery;
 }
 
 // history draws what changes slowly.
 async function history() {
   lastHistory = performance.now();
-  await get("/compare", { metric: "rtt", from: "1h" })
-    .then((c) => {
-      verdicts(c.pairs);
-      // What is still provisional changes quickly.
-      if (c.pairs.some((p) => !p.enough_data)) lastHistory -= historyEvery - youngEvery;
-    })
-    .catch((error) => fill("verdicts", [], error.message));
+  await compare().catch((error) => fill("verdicts", [], error.message));
   await Promise.all([get("/outages", { from: "24h" }), get("/gaps", { from: "24h" })])
     .then(([outages, gaps]) => {
       const all = [...outages.map((o) => [o.start, outage(o)]), ...gaps.map((g) => [g.start, gap(g)])];
@@ -244,18 +304,21 @@ function updateSoon() {
   if (!soon) soon = setTimeout(() => { soon = 0; update(); }, 500);
 }
 
-function listen() {
-  const events = new EventSource(api + "/live");
+// listen opens the event stream, where there is one to open.
+function listen(measures) {
+  if (events || !measures || performance.now() < listenAgain) return;
+  events = new EventSource(api + "/live");
   events.onopen = () => { live = true; updateSoon(); };
   events.onerror = () => {
     live = false;
-    if (events.readyState === EventSource.CLOSED) setTimeout(listen, 30_000); // refused: polling goes on meanwhile
+    if (events.readyState !== EventSource.CLOSED) return; // the browser connects again by itself
+    events = monitor = null; // refused, perhaps by another process: polling goes on meanwhile
+    listenAgain = performance.now() + 30_000;
   };
   events.addEventListener("sample", updateSoon);
   for (const kind of ["outage", "gap"]) events.addEventListener(kind, () => { lastHistory = -Infinity; updateSoon(); });
 }
 
 update();
-listen();
 setInterval(update, refreshEvery);
 setInterval(tick, 1000);
