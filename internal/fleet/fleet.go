@@ -18,6 +18,10 @@ const (
 	most = 250
 )
 
+// A turn is one window of one home. Turns are numbered in the order in which they
+// become due, since the Unix epoch: turn t is of home t mod N and of the window that
+// begins t div N windows after the epoch.
+
 // Fleet makes the windows of many homes. Run and Backfill may be called one after the
 // other, not at the same time; all other methods are safe for concurrent use.
 type Fleet struct {
@@ -32,10 +36,6 @@ type Fleet struct {
 
 	ledger ledger
 }
-
-// A turn is one window of one home. Turns are numbered in the order in which they
-// become due, since the Unix epoch: turn t is of home t mod N and of the window that
-// begins t div N windows after the epoch.
 
 // New makes a fleet that has not begun. Errors have CodeInvalid.
 func New(o Options) (*Fleet, error) {
@@ -63,8 +63,8 @@ func (f *Fleet) Run(ctx context.Context) error {
 	if !f.begun {
 		f.cursor, f.begun = f.firstAfter(now), true
 	}
-	f.ledger.follow(f.due(f.cursor))
-	defer f.ledger.follow(time.Time{})
+	f.ledger.run(true, f.cursor)
+	defer func() { f.ledger.run(false, f.cursor) }()
 	for {
 		end := min(f.firstAfter(now), f.cursor+most)
 		if err := f.make(ctx, end); err != nil || ctx.Err() != nil {
@@ -136,7 +136,7 @@ func (f *Fleet) make(ctx context.Context, end int64) error {
 		return err
 	}
 	f.cursor = end
-	f.ledger.post(e, f.due(end))
+	f.ledger.post(e, end)
 	return nil
 }
 

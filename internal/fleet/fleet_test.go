@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -211,33 +212,97 @@ func TestRunKeepsCadence(t *testing.T) {
 
 func TestBackfillMakesWhatRunMakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		run := newShelf()
-		o := Options{Homes: 3, Seed: 5, Append: run.Append}
-		f := mustNew(t, o)
-		ctx, cancel := context.WithTimeout(t.Context(), 40*time.Minute+time.Second)
-		defer cancel()
 		begin := time.Now() // on the grid: synctest's clock begins at midnight
-		if err := f.Backfill(ctx, begin, begin); err != nil {
-			t.Fatal(err)
-		}
+		run := newShelf()
+		f := mustNew(t, Options{Homes: 3, Seed: 5, Append: run.Append})
+		ctx, cancel := context.WithTimeout(t.Context(), 40*time.Minute-time.Second)
+		defer cancel()
 		if err := f.Run(ctx); err != nil {
 			t.Fatal(err)
 		}
-		// Homes due within the first second have one window more than others.
 		_, made := history(t, Options{Homes: 3, Seed: 5}, begin.Add(-10*time.Second), begin.Add(40*time.Minute))
-		for stream, samples := range made.samples {
-			for start := range samples {
-				if _, ok := run.samples[stream][start]; !ok && start != begin.Add(-10*time.Second).UnixNano() && start != begin.Add(40*time.Minute-10*time.Second).UnixNano() {
-					t.Errorf("%v at %v: Run made none", stream, time.Unix(0, start))
-				}
-			}
-		}
 		for stream, samples := range run.samples {
+			if len(samples) != 240 && len(samples) != 239 { // the first home's was due as the fleet began
+				t.Errorf("%v: %d windows in 40 minutes", stream, len(samples))
+			}
 			for start, sample := range samples {
 				if want := made.samples[stream][start]; !reflect.DeepEqual(plain(sample), plain(want)) {
 					t.Fatalf("%v: Run made %+v, Backfill %+v", stream, sample, want)
 				}
 			}
+			for start, o := range run.outages[stream] {
+				if want := made.outages[stream][start]; o != want && !o.Open {
+					t.Errorf("%v: Run told %+v, Backfill %+v", stream, o, want)
+				}
+			}
+		}
+	})
+}
+
+func TestRunGoesOnAfterBackfill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShelf()
+		slow := func(ctx context.Context, b perigee.Batch) error {
+			time.Sleep(time.Second) // the history takes longer than a window
+			return s.Append(ctx, b)
+		}
+		f := mustNew(t, Options{Homes: 20, Seed: 5, Append: slow})
+		begin := time.Now()
+		if err := f.Backfill(t.Context(), begin.Add(-time.Hour), begin); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(begin); took < 20*time.Second {
+			t.Fatalf("history took %v, which leaves nothing to catch up with", took)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		if err := f.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range f.Counts() {
+			if span := c.Last.Sub(c.First) / DefaultWindow; int64(span)+1 != c.Windows || c.Windows < 420 || len(s.samples) != 80 || len(s.twice) > 0 {
+				t.Errorf("%s %s: %d windows from %v to %v, want no gap", c.Site, c.Link, c.Windows, c.First, c.Last)
+			}
+		}
+	})
+}
+
+// TestABatchThatWasBegunIsFinished: whoever stops a fleet knows what was stored.
+func TestABatchThatWasBegunIsFinished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		s := newShelf()
+		f := mustNew(t, Options{Homes: 1, Append: func(inner context.Context, b perigee.Batch) error {
+			cancel()
+			time.Sleep(time.Second)
+			if err := inner.Err(); err != nil {
+				return err
+			}
+			return s.Append(inner, b)
+		}})
+		if err := f.Run(ctx); err != nil {
+			t.Errorf("Run = %v, want nil", err)
+		}
+		if n := f.Stats().Windows; n != 4 || len(s.samples) != 4 {
+			t.Errorf("%d windows counted, %d stored, want 4", n, len(s.samples))
+		}
+	})
+}
+
+// TestAStoreThatHangsDoesNotHoldTheFleet bounds the wait for a batch that was begun.
+func TestAStoreThatHangsDoesNotHoldTheFleet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		f := mustNew(t, Options{Homes: 1, Append: func(inner context.Context, b perigee.Batch) error {
+			cancel()
+			<-inner.Done()
+			return &perigee.Error{Code: perigee.CodeUnavailable, Message: "no answer", Err: inner.Err()}
+		}})
+		if err := f.Run(ctx); err != nil {
+			t.Errorf("Run = %v, want nil", err)
+		}
+		if n := f.Stats().Windows; n != 0 {
+			t.Errorf("%d windows counted, want none", n)
 		}
 	})
 }
@@ -280,9 +345,10 @@ func TestFallsBehindSaysSoAndCatchesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		s := newShelf()
-		failing := true
+		var failing atomic.Bool
+		failing.Store(true)
 		f := mustNew(t, Options{Homes: 400, Seed: 6, Append: func(ctx context.Context, b perigee.Batch) error {
-			if failing && time.Since(begin) > time.Minute {
+			if failing.Load() && time.Since(begin) > time.Minute {
 				time.Sleep(time.Second)
 				return &perigee.Error{Code: perigee.CodeUnavailable, Message: "the disk is full"}
 			}
@@ -292,10 +358,11 @@ func TestFallsBehindSaysSoAndCatchesUp(t *testing.T) {
 		done := make(chan error)
 		go func() { done <- f.Run(ctx) }()
 		time.Sleep(5 * time.Minute)
-		if stats := f.Stats(); stats.Behind < 3*time.Minute || stats.Behind > 4*time.Minute+time.Second || stats.Err == nil || stats.Retries == 0 {
+		if stats := f.Stats(); stats.Behind < 3*time.Minute || stats.Behind > 4*time.Minute+time.Second || stats.Err == nil || stats.Retries == 0 ||
+			stats.Due < 40*3*60 {
 			t.Errorf("after 4 minutes without a store: %+v", stats)
 		}
-		failing = false
+		failing.Store(false)
 		time.Sleep(10*time.Second + together/2)
 		stats := f.Stats()
 		if stats.Behind >= 2*together || stats.Err != nil {

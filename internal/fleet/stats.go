@@ -16,7 +16,8 @@ type Stats struct {
 	Outages int64          // acknowledged, each counted once
 
 	// Behind is by how much the oldest window that is due and not acknowledged is
-	// late; 0 while Run keeps pace. Due is how many homes' windows are.
+	// late: not more than 100 ms and a commit while Run keeps pace, 0 while it does
+	// not run. Due is how many homes have such a window, each counted.
 	Behind time.Duration
 	Due    int64
 
@@ -42,9 +43,9 @@ func (f *Fleet) Stats() Stats {
 	defer f.ledger.mu.Unlock()
 	s := f.ledger.total
 	s.Homes = len(f.homes)
-	if next := f.ledger.next; !next.IsZero() && next.Before(now) {
-		s.Behind = now.Sub(next)
-		s.Due = int64(float64(s.Behind) / float64(f.options.Window) * float64(len(f.homes)))
+	if due := f.due(f.ledger.next); f.ledger.running && due.Before(now) {
+		s.Behind = now.Sub(due)
+		s.Due = f.firstAfter(now) - f.ledger.next
 	}
 	return s
 }
@@ -65,9 +66,10 @@ func (f *Fleet) Counts() []LinkCount {
 
 // ledger counts what was acknowledged.
 type ledger struct {
-	mu    sync.Mutex // guards all that follows, and link.count of all links
-	total Stats
-	next  time.Time // when the next turn of Run is due; zero unless it runs
+	mu      sync.Mutex // guards all that follows, and link.count of all links
+	total   Stats
+	running bool  // Run runs
+	next    int64 // its next turn
 }
 
 // entry is what a batch adds to the ledger. The batch itself is Append's.
@@ -95,8 +97,8 @@ func (e *entry) add(l *link, s perigee.Sample, outages []perigee.Outage) {
 	}
 }
 
-// post counts what was acknowledged; the turn after it is due at next.
-func (l *ledger) post(e entry, next time.Time) {
+// post counts what was acknowledged; next is the turn after it.
+func (l *ledger) post(e entry, next int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.total.Batches++
@@ -119,16 +121,14 @@ func (l *ledger) post(e entry, next time.Time) {
 		o.link.count.Outages++
 		l.total.Outages++
 	}
-	if !l.next.IsZero() {
-		l.next = next
-	}
+	l.next = next
 }
 
-// follow sets when the next turn is due; the zero time is never.
-func (l *ledger) follow(next time.Time) {
+// run notes that Run begins at turn next, or ends.
+func (l *ledger) run(running bool, next int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.next = next
+	l.running, l.next = running, next
 }
 
 // tried notes how a call of Append or Describe ended.
