@@ -20,11 +20,14 @@ import (
 
 var update = flag.Bool("update", false, "write the golden file of the present layout")
 
-// goldenFile is a store of layout version 1, closed. It is never written again: files
-// like it are on users' disks.
-const goldenFile = "testdata/version1.sqlite.gz"
+// goldenFile is a store of the present layout, closed, and firstGolden one of version 1.
+// Once released, such a file is never written again: files like it are on users' disks.
+const (
+	goldenFile  = "testdata/version2.sqlite.gz"
+	firstGolden = "testdata/version1.sqlite.gz"
+)
 
-// goldenSite, goldenLink and goldenBatch are what it holds.
+// goldenSite, goldenLink and goldenBatch are what both hold.
 var (
 	goldenSite = perigee.Site{Name: "Zürich 'home'", Latitude: 47.37, Longitude: 8.54, Located: true}
 	goldenLink = perigee.Link{ID: "geo", Orbit: perigee.OrbitGEO, Source: netip.MustParseAddr("192.168.2.10"), Mark: 16, SatelliteLongitude: -15.5, SatelliteKnown: true}
@@ -71,12 +74,10 @@ func goldenBatch() perigee.Batch {
 	}
 }
 
-func TestFilesOfVersion1AreRead(t *testing.T) {
-	batch := goldenBatch()
-	if *update {
-		writeGolden(t, batch)
-	}
-	compressed, err := os.ReadFile(goldenFile)
+// goldenStore opens a copy of a golden file.
+func goldenStore(t *testing.T, name string) *sqlite.Store {
+	t.Helper()
+	compressed, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,8 +93,82 @@ func TestFilesOfVersion1AreRead(t *testing.T) {
 	if err := os.WriteFile(path, file, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return openAt(t, path)
+}
 
-	store := openAt(t, path)
+// The outbox of version 2 begins with everything that a file of version 1 holds.
+func TestFilesOfVersion1AreRead(t *testing.T) {
+	b := inbox{t, goldenStore(t, firstGolden)}
+	batch := goldenBatch()
+	first := batch.Samples[0].Start
+	if id, err := b.Instance(t.Context()); err != nil || len(id) != 8 {
+		t.Errorf("Instance() = %q, %v, want 8 digits", id, err)
+	}
+	b.wantPending("migrated", 3+1+3, first.Add(-time.Hour), 0)
+	entries := b.oldest(100)
+	wantEntries(t, "migrated", entries, "gap 22:59:50, event 22:59:50, outage 23:59:54, window 23:59:50 geo, window 00:00:00 geo, window 00:00:10 geo")
+	for _, e := range entries {
+		want := goldenLink.Orbit
+		if e.Kind == perigee.EntryGap { // of all links
+			want = ""
+		}
+		if e.Orbit != want {
+			t.Errorf("orbit of the %s is %q, want %q", e.Kind, e.Orbit, want)
+		}
+	}
+	b.forwarded(entries...)
+	hours := b.oldest(100)
+	wantEntries(t, "windows forwarded", hours, "hour 23:59:50 geo")
+	if hours[0].Orbit != goldenLink.Orbit {
+		t.Errorf("orbit of the hour is %q, want %q", hours[0].Orbit, goldenLink.Orbit)
+	}
+	wantGolden(t, b.Store)
+}
+
+func TestFilesOfVersion2AreRead(t *testing.T) {
+	if *update {
+		writeGolden(t, goldenBatch())
+	}
+	b := inbox{t, goldenStore(t, goldenFile)}
+	first := goldenBatch().Samples[0].Start
+	if id, err := b.Instance(t.Context()); err != nil || id != goldenInstance {
+		t.Errorf("Instance() = %q, %v, want %q", id, err, goldenInstance)
+	}
+	b.wantPending("as it was left", 4, first.Add(-time.Hour), 2)
+	wantEntries(t, "as it was left", b.oldest(100), "hour 23:59:50 geo, window 00:00:00 geo, gap 22:59:50, event 22:59:50")
+	letters := b.deadLetters()
+	for i := range letters {
+		letters[i].ID = 0
+	}
+	stream := goldenBatch().Samples[0].Stream
+	want := []perigee.DeadLetter{
+		{Kind: perigee.EntryOutage, Stream: stream, Time: first.Add(4 * time.Second), Reason: "no 'outages' here", Since: first.Add(time.Hour)},
+		{Kind: perigee.EntryWindow, Stream: stream, Time: first.Add(20 * time.Second), Reason: "field type conflict", Since: first.Add(time.Hour)},
+	}
+	if !slices.Equal(letters, want) {
+		t.Errorf("dead letters %+v, want %+v", letters, want)
+	}
+	if got, err := b.Traffic(t.Context(), goldenSite.Name, goldenLink.ID, time.Time{}, time.Time{}); err != nil || got["outbox"] != 12345 {
+		t.Errorf("Traffic() = %v, %v, want 12345 bytes", got, err)
+	}
+	if n := b.resend(); n != 2 {
+		t.Errorf("Resend() = %d, want 2", n)
+	}
+	for _, e := range b.oldest(100) {
+		if e.Kind == perigee.EntryWindow && e.Orbit != perigee.OrbitGEO {
+			t.Errorf("orbit of the window is %q, want %q, that of before the link was described anew", e.Orbit, perigee.OrbitGEO)
+		}
+	}
+	if err := b.Describe(t.Context(), goldenSite, []perigee.Link{goldenLink}); err != nil {
+		t.Fatal(err)
+	}
+	wantGolden(t, b.Store)
+}
+
+// wantGolden checks that store holds goldenBatch.
+func wantGolden(t *testing.T, store *sqlite.Store) {
+	t.Helper()
+	batch := goldenBatch()
 	var got []perigee.Sample
 	for s, err := range store.Singletons(t.Context(), perigee.Query{}) {
 		if err != nil {
@@ -133,7 +208,10 @@ func TestFilesOfVersion1AreRead(t *testing.T) {
 	}
 }
 
-// writeGolden makes the file, half of it rolled up.
+// goldenInstance is that of the golden file.
+const goldenInstance = "0123abcd"
+
+// writeGolden makes the file, half of it rolled up and a third of it forwarded.
 func writeGolden(t *testing.T, batch perigee.Batch) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "perigee.db")
@@ -150,6 +228,24 @@ func writeGolden(t *testing.T, batch perigee.Batch) {
 		t.Fatal(err)
 	}
 	roll(t, store, first.Add(time.Minute))
+	b := inbox{t, store}
+	entries := b.oldest(100) // three windows, an outage, a gap and an event
+	b.forwarded(entries[0])
+	b.setAside(entries[2], "field type conflict", first.Add(time.Hour))
+	b.setAside(entries[3], "no 'outages' here", first.Add(time.Hour))
+	if err := store.AddTraffic(t.Context(), goldenSite.Name, goldenLink.ID, "outbox", first, 12345); err != nil {
+		t.Fatal(err)
+	}
+	anew := goldenLink
+	anew.Orbit = perigee.OrbitMEO
+	if err := store.Describe(t.Context(), goldenSite, []perigee.Link{anew}); err != nil {
+		t.Fatal(err)
+	}
+	shell := foreign(t, path)
+	execute(t, shell, "UPDATE meta SET value = '"+goldenInstance+"' WHERE name = 'instance'")
+	if err := shell.Close(); err != nil { // or the log would stay
+		t.Fatal(err)
+	}
 	if err := store.End(t.Context(), first.Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
