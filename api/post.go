@@ -95,7 +95,7 @@ func readBody(r *http.Request, into any) *Problem {
 		return newProblem(perigee.CodeInvalid, "the body was cut off", "Send it again.")
 	}
 	const remedy = `Send one object such as {}; /api/v1/openapi.json describes its members.`
-	body = bytes.TrimSpace(body)
+	body = bytes.Trim(body, " \t\r\n")
 	if len(body) == 0 {
 		return newProblem(perigee.CodeInvalid, "the body is empty", remedy)
 	}
