@@ -102,10 +102,9 @@ func BenchmarkReadHours(b *testing.B) {
 	benchRead(b, perigee.Query{Resolution: perigee.Hours}, false)
 }
 
-// BenchmarkReadMonth reads 30 days of four links, 1,036,800 windows, and reports the most
-// that the heap held beyond what it held before.
-func BenchmarkReadMonth(b *testing.B) {
-	store := benchOpen(b)
+// month fills a store with 30 days of four links, 1,036,800 windows.
+func month(b *testing.B, store *sqlite.Store) {
+	b.Helper()
 	fill(b, store, storagetest.NewGenerator(1).Samples(benchStart, 8640, fourStreams...), 4000)
 	db, err := sql.Open("sqlite", store.Path())
 	if err != nil {
@@ -115,17 +114,27 @@ func BenchmarkReadMonth(b *testing.B) {
 	// The same day again, by SQL, which is faster than the door.
 	for n := range 29 {
 		if _, err := db.ExecContext(b.Context(), fmt.Sprintf(`CREATE TEMP TABLE t AS SELECT * FROM windows WHERE start_ns < %d;
-			UPDATE t SET id = NULL, start_ns = start_ns + %d; INSERT INTO windows SELECT * FROM t; DROP TABLE t`,
+			UPDATE t SET id = NULL, start_ns = start_ns + %[2]d; INSERT INTO windows SELECT * FROM t; DROP TABLE t;
+			INSERT INTO waiting SELECT stream, bucket_ns + %[2]d, windows FROM waiting WHERE bucket_ns < %[1]d`,
 			benchStart.Add(24*time.Hour).UnixNano(), (n+1)*int(24*time.Hour))); err != nil {
 			b.Fatal(err)
 		}
 	}
-	heap := func() uint64 {
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
+}
+
+// heap returns the bytes that the heap holds.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// BenchmarkReadMonth reads a month and reports the most that the heap held beyond what it
+// held before.
+func BenchmarkReadMonth(b *testing.B) {
+	store := benchOpen(b)
+	month(b, store)
 	before, most, n := heap(), uint64(0), 0
 	b.ResetTimer()
 	for range b.N {
@@ -143,6 +152,49 @@ func BenchmarkReadMonth(b *testing.B) {
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "samples/s")
 	b.ReportMetric(float64(most-min(before, most))/1e6, "MB/heap")
+}
+
+// BenchmarkDrainMonth hands out a month that waits and records it as forwarded, 1000
+// windows at a time, now and then the newest, as an outbox does. It reports the most that
+// the heap held beyond what it held before, and what Pending takes with all of it waiting.
+func BenchmarkDrainMonth(b *testing.B) {
+	for b.Loop() {
+		b.StopTimer()
+		store := benchOpen(b)
+		month(b, store)
+		asked := time.Now()
+		if n, _, _, err := store.Pending(b.Context()); err != nil || n != 30*34_560 {
+			b.Fatalf("%d pending, %v", n, err)
+		}
+		b.ReportMetric(float64(time.Since(asked).Microseconds())/1000, "ms/pending")
+		before, most, n := heap(), uint64(0), 0
+		b.StartTimer()
+		for turn := 0; ; turn++ {
+			hand := store.Oldest
+			if turn%5 == 4 {
+				hand = store.Newest
+			}
+			entries, err := hand(b.Context(), 1000)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if len(entries) == 0 {
+				break
+			}
+			if turn%100 == 0 {
+				most = max(most, heap())
+			}
+			if err := store.Forwarded(b.Context(), entries); err != nil {
+				b.Fatal(err)
+			}
+			n += len(entries)
+		}
+		if n != 30*34_560 {
+			b.Fatalf("%d windows were handed out", n)
+		}
+		b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "windows/s")
+		b.ReportMetric(float64(most-min(before, most))/1e6, "MB/heap")
+	}
 }
 
 // BenchmarkRollDay merges a day of four links anew.

@@ -24,12 +24,14 @@ import (
 const victimFile = "PERIGEE_TEST_VICTIM_FILE"
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(victimFile); path != "" {
-		if err := victim(path); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+	for variable, live := range map[string]func(string) error{victimFile: victim, forwarderFile: forwarder} {
+		if path := os.Getenv(variable); path != "" {
+			if err := live(path); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			return
 		}
-		return
 	}
 	os.Exit(m.Run())
 }
@@ -151,25 +153,41 @@ func TestKilledWritersLoseNothing(t *testing.T) {
 }
 
 // runVictim runs a victim until it has written some lines, kills it, and returns the
-// windows that it said were stored, those included that were said before the kill
-// but read after it.
+// windows that it said were stored.
 func runVictim(t *testing.T, path string, life, lines, spin int) (stored []int64) {
+	t.Helper()
+	for _, line := range killed(t, victimFile+"="+path, lines, spin) {
+		var number int64
+		if _, err := fmt.Sscanf(line, "stored %d", &number); err == nil {
+			stored = append(stored, number)
+		} else if _, err := fmt.Sscanf(line, "begun %d", &number); err != nil {
+			t.Fatalf("life %d wrote %q", life, line)
+		} else if number > int64(life) {
+			t.Errorf("life %d came after run %d", life, number)
+		}
+	}
+	return stored
+}
+
+// killed runs this program with a variable in its environment until it has written some
+// lines, kills it, and returns what it wrote, what was read after the kill included.
+func killed(t *testing.T, variable string, lines, spin int) (output []string) {
 	t.Helper()
 	binary, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	command := exec.CommandContext(t.Context(), binary)
-	command.Env = append(os.Environ(), victimFile+"="+path)
+	command.Env = append(os.Environ(), variable)
 	command.Stderr = os.Stderr
-	output, err := command.StdoutPipe()
+	pipe, err := command.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	reader := bufio.NewReader(output)
+	reader := bufio.NewReader(pipe)
 	for n := 0; ; n++ {
 		if n == lines {
 			for i := range spin {
@@ -186,19 +204,12 @@ func runVictim(t *testing.T, path string, life, lines, spin int) (stored []int64
 		if err != nil {
 			t.Fatal(err)
 		}
-		var number int64
-		if _, err := fmt.Sscanf(line, "stored %d", &number); err == nil {
-			stored = append(stored, number)
-		} else if _, err := fmt.Sscanf(line, "begun %d", &number); err != nil {
-			t.Fatalf("life %d wrote %q", life, line)
-		} else if number > int64(life) {
-			t.Errorf("life %d came after run %d", life, number)
-		}
+		output = append(output, line)
 	}
 	if err := command.Wait(); err == nil || command.ProcessState.ExitCode() != -1 {
-		t.Fatalf("life %d ended by itself: %v", life, err)
+		t.Fatalf("%s ended by itself: %v", variable, err)
 	}
-	return stored
+	return output
 }
 
 var sink int
