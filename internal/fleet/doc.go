@@ -11,10 +11,10 @@
 //
 // # Determinism
 //
-// A window is a function of the options' seed, intervals, the home's number, the link and the window's
-// start, and of nothing else: not of when the fleet was started, nor of whether Run or
-// Backfill made it. So what is made again after a crash is identical to what was made
-// before. To that end a link's time is divided into eras of 15 minutes, aligned to the
+// A window is a function of the seed, Window and Interval, the home's number, the link
+// and the window's start, and of nothing else: not of how many homes there are, when the
+// fleet began, or whether Run or Backfill made it. So what is made again after a crash is
+// identical to what was made before. To that end a link's time is divided into eras of 15 minutes, aligned to the
 // grid of slots and apart from link to link; each is a walk of its own, begun a minute
 // early so that jitter is what it would be, and an outage does not outlast it.
 //

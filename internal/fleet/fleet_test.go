@@ -125,7 +125,7 @@ func TestCountsAddUp(t *testing.T) {
 				t.Fatalf("%v at %v: %v", stream, sample.Start, err)
 			}
 			if c := sample.Counts; c.Planned != 10 || c.Sent != 10 || sample.RTT.Count != c.Received ||
-				sample.RTT.Sketch.Count() != c.Received || sample.LossRuns.Packets != c.Sent {
+				sample.RTT.Sketch.Count() != c.Received || sample.LossRuns.Packets != c.Sent || sample.Variation.IPDV.Count > c.Received {
 				t.Fatalf("%v at %v: %+v", stream, sample.Start, sample)
 			}
 			if sample.Singletons != nil {
@@ -337,6 +337,38 @@ func TestAWindowDoesNotDependOnWhenTheFleetBegan(t *testing.T) {
 					t.Fatalf("outage %+v, want %+v", o, want)
 				}
 			}
+		}
+	}
+}
+
+// TestSeekingFindsWhatGoingWouldHaveMet looks at the windows around the borders of eras
+// of a link so bad that runs of losses often cross them.
+func TestSeekingFindsWhatGoingWouldHaveMet(t *testing.T) {
+	profile := kinds[0].profile()
+	profile.Up.Loss = 0.7
+	for _, interval := range []time.Duration{time.Second, 10 * time.Second} {
+		o := Options{Window: DefaultWindow, Interval: interval}
+		fresh := func() *link { return newLink("home", 0, profile, o, interval/10, 1) }
+		going := fresh()
+		var cut int
+		for start := noon.UnixNano(); start < noon.Add(12*time.Hour).UnixNano(); start += int64(o.Window) {
+			s, outages := going.sample(start)
+			into := floorMod(start-going.eraOffset, int64(era))
+			if into > 2*going.window && into < int64(era)-going.window {
+				continue
+			}
+			sought, told := fresh().sample(start)
+			if !reflect.DeepEqual(plain(sought), plain(s)) || !slices.Equal(told, outages) {
+				t.Fatalf("every %v: seeking %v finds %+v and outages %+v, want %+v and %+v", interval, s.Start, sought, told, s, outages)
+			}
+			for _, o := range outages {
+				if !o.Open && floorMod(o.End.UnixNano()-going.eraOffset, int64(era)) == 0 {
+					cut++
+				}
+			}
+		}
+		if cut < 10 {
+			t.Errorf("every %v: %d outages end with an era, want some", interval, cut)
 		}
 	}
 }

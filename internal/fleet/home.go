@@ -71,7 +71,7 @@ func proof(i int) perigee.Proof {
 }
 
 // How homes differ from the lab's profile, each factor drawn evenly from its range. The
-// middle of each range is the profile itself, so that a fleet's median home is it.
+// middle of each range is the profile itself, so that the median of many homes is close to it.
 const (
 	farthest        = 0.03 // share of the propagation delay, more or less
 	jitterFactor    = 1.3  // jitter from 1/1.3 to 1.3 times

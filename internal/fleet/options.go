@@ -14,7 +14,7 @@ const (
 	DefaultInterval = time.Second
 )
 
-// maxHomes bounds a fleet: each home takes about 20 kB.
+// maxHomes bounds a fleet: each home takes about 10 kB.
 const maxHomes = 100_000
 
 // outageAfter is how long a run of unanswered probes must be to be an outage; the
