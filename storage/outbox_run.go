@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -183,9 +184,15 @@ func (o *Outbox) write(ctx context.Context, entries []perigee.Entry) error {
 		s.State, s.NextTry = OutboxSending, time.Time{}
 		s.Writes++
 	})
-	ctx, cancel := context.WithTimeout(ctx, deadline(o.Timeout, sizeOf(entries), o.Rate()))
+	within := deadline(o.Timeout, sizeOf(entries), o.Rate())
+	limited, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	err := o.Sink.Write(ctx, entries)
+	err := o.Sink.Write(limited, entries)
+	if errors.Is(err, context.DeadlineExceeded) && limited.Err() != nil && ctx.Err() == nil {
+		err = &perigee.Refusal{Reason: perigee.RefusedUnreachable, Err: err,
+			Message: fmt.Sprintf("the server did not answer within %s", within.Round(time.Second)),
+			Remedy:  "see whether it is overloaded, and the way to it"}
+	}
 	if err != nil {
 		o.update(func(s *OutboxStatus) { s.Failures++ })
 	}

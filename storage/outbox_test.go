@@ -3,6 +3,7 @@ package storage_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/bits"
 	"math/rand/v2"
 	"strings"
@@ -127,9 +128,11 @@ func TestWaitsGrowWhileNothingAnswersAndEndWithSuccess(t *testing.T) {
 		b.store(1, event)
 		var down atomic.Bool
 		down.Store(true)
+		ports := 40_000
 		r := run(t, b, newSink(func(context.Context, []perigee.Entry) answer {
 			if down.Load() {
-				return answer{err: errors.New("dial tcp: connection refused")}
+				ports++ // as in the words of a real network
+				return answer{err: fmt.Errorf("read tcp 127.0.0.1:%d: connection reset by peer", ports)}
 			}
 			return answer{takes: true}
 		}))
@@ -486,6 +489,11 @@ func TestAWriteThatHangsEndsAtItsDeadline(t *testing.T) {
 		if s := r.Status(); s.State != storage.OutboxSending {
 			t.Errorf("state %q before the deadline", s.State)
 		}
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		if p := r.Status().Problem; p.Reason != perigee.RefusedUnreachable || p.Message != "the server did not answer within 30s" {
+			t.Errorf("problem %+v", p)
+		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		if s := r.Status(); s.State != storage.OutboxIdle || s.Failures != 1 || b.pending() != 0 {
@@ -511,7 +519,7 @@ func TestPacedBatchesTakeAboutASecond(t *testing.T) {
 			if n := len(w.entries); n > 16 { // 8 kB a second, of 1 kB at least before compression
 				t.Errorf("write %d has %d windows", i, n)
 			}
-			if deadlines[i] < storage.DefaultTimeout || deadlines[i] > storage.DefaultTimeout+3*time.Second {
+			if deadlines[i] < storage.DefaultTimeout+100*time.Millisecond || deadlines[i] > storage.DefaultTimeout+3*time.Second {
 				t.Errorf("write %d has %v", i, deadlines[i])
 			}
 		}
