@@ -78,7 +78,7 @@ func TestTheFileIsPrivate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "new", "deep", "perigee.db")
 	store := openAt(t, path)
 	put(t, store, storagetest.NewGenerator(1).Sample(storagetest.Stream("a", "x"), start))
-	for name, want := range map[string]fs.FileMode{path: 0o600, path + "-wal": 0o600, path + "-shm": 0o600, path + ".lock": 0o600, filepath.Dir(path): fs.ModeDir | 0o700} {
+	for name, want := range map[string]fs.FileMode{path: 0o600, path + "-wal": 0o600, path + "-shm": 0o600, path + ".lock": 0o600, path + ".reserve": 0o600, filepath.Dir(path): fs.ModeDir | 0o700} {
 		info, err := os.Stat(name)
 		if err != nil {
 			t.Error(err)

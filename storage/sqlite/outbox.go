@@ -240,6 +240,12 @@ var hoursDue = `SELECT p.id, ` + qualify("h", sampleColumns) + `, h.orbit FROM p
 		AND p.time_ns < coalesce((SELECT bucket_ns FROM waiting WHERE stream = ?1 ORDER BY bucket_ns LIMIT 1), 9223372036854775807)
 	ORDER BY p.time_ns LIMIT ?2`
 
+// recordsWaiting selects the outages, gaps and events that wait.
+const recordsWaiting = `SELECT p.id, p.kind, p.after_id, p.time_ns, p.stream, p.site, p.link, p.end_ns, p.name, p.detail, coalesce(o.orbit, p.orbit, ''),
+		o.end_ns, o.open, o.probes, o.reason
+	FROM pending p LEFT JOIN outages o ON o.start_ns = p.time_ns AND o.stream = p.stream
+	WHERE p.kind <> 'hour'`
+
 // records returns up to n outages, gaps and events that wait, and for each the id of the
 // last window that was stored before it.
 func (r *entryReader) records(ctx context.Context, tx *sql.Tx, n int, newest bool) (list []perigee.Entry, after []int64, err error) {
@@ -247,10 +253,7 @@ func (r *entryReader) records(ctx context.Context, tx *sql.Tx, n int, newest boo
 	if newest {
 		order += " DESC"
 	}
-	rows, err := tx.QueryContext(ctx, `SELECT p.id, p.kind, p.after_id, p.time_ns, p.stream, p.site, p.link, p.end_ns, p.name, p.detail, coalesce(o.orbit, p.orbit, ''),
-			o.end_ns, o.open, o.probes, o.reason
-		FROM pending p LEFT JOIN outages o ON o.start_ns = p.time_ns AND o.stream = p.stream
-		WHERE p.kind <> 'hour'`+order+" LIMIT ?", n)
+	rows, err := tx.QueryContext(ctx, recordsWaiting+order+" LIMIT ?", n)
 	if err != nil {
 		return nil, nil, err
 	}
