@@ -98,7 +98,7 @@ func (c *Client) understand(a answer) trouble {
 		return is(setup, perigee.CodePermission, c.place()+" does not know the token (user or password)"+said, remedyToken)
 	case a.status == http.StatusUnauthorized:
 		return is(setup, perigee.CodePermission, c.place()+" does not accept the token, or it has no right to this"+said, "give one that has the right to write to, or to read, bucket "+strings.TrimSpace(c.options.Bucket))
-	case a.status == http.StatusForbidden, a.says("not authorized", "insufficient permissions"):
+	case a.status == http.StatusForbidden, a.says("not authorized", "insufficient permissions", "requires read", "requires write", "requires admin"):
 		return is(setup, perigee.CodePermission, fmt.Sprintf("the token has no right to this in bucket %q%s", c.options.Bucket, said), c.grant(a))
 
 	case a.status == http.StatusRequestEntityTooLarge:
