@@ -1,6 +1,11 @@
 package storage
 
-import "perigee"
+import (
+	"slices"
+	"time"
+
+	"perigee"
+)
 
 // entryKey names an entry to the store.
 type entryKey struct {
@@ -97,4 +102,56 @@ func (h *hand) others(entries []perigee.Entry) []perigee.Entry {
 		}
 	}
 	return others
+}
+
+// form names what an hour or outage tells of: a later form of it has another ID and
+// replaces the earlier one in the store, and in the sink whatever was written before.
+type form struct {
+	kind   perigee.EntryKind
+	stream perigee.Stream
+	start  time.Time
+}
+
+// formOf returns the form of e; it reports false if e never changes.
+func formOf(e perigee.Entry) (form, bool) {
+	switch {
+	case e.Kind == perigee.EntryHour && e.Sample != nil:
+		return form{e.Kind, e.Sample.Stream, e.Sample.Start.UTC().Truncate(time.Hour)}, true
+	case e.Kind == perigee.EntryOutage && e.Outage != nil:
+		return form{e.Kind, e.Outage.Stream, e.Outage.Start.UTC().Round(0)}, true
+	}
+	return form{}, false
+}
+
+// replace drops what entries, which the sink took, are later forms of: writing it now
+// would undo them.
+func (h *hand) replace(entries []perigee.Entry) {
+	if len(h.held) == 0 {
+		return
+	}
+	latest := map[form]int64{}
+	for _, e := range entries {
+		if f, ok := formOf(e); ok {
+			latest[f] = max(latest[f], e.ID)
+		}
+	}
+	if len(latest) == 0 {
+		return
+	}
+	stale := func(e perigee.Entry) bool {
+		f, ok := formOf(e)
+		if ok = ok && e.ID < latest[f]; ok {
+			h.release(e)
+		}
+		return ok
+	}
+	pieces := h.pieces
+	h.pieces, h.loose = nil, 0
+	for _, piece := range pieces {
+		if piece = slices.DeleteFunc(slices.Clone(piece), stale); len(piece) > 0 {
+			h.pieces = append(h.pieces, piece)
+			h.loose += len(piece)
+		}
+	}
+	h.suspects = slices.DeleteFunc(h.suspects, func(r refused) bool { return stale(r.entry) })
 }

@@ -208,6 +208,7 @@ func (o *Outbox) follow(ctx context.Context, entries []perigee.Entry, err error)
 		o.acknowledgedOnce()
 		o.update(func(s *OutboxStatus) { s.Sent += int64(len(entries)) })
 		o.owed = entries
+		o.hand.replace(entries)
 		o.decide(doubtful)
 		return o.settle(ctx)
 	case divide:

@@ -335,6 +335,44 @@ func TestDeadLettersThatAreResentAreTriedAgain(t *testing.T) {
 	})
 }
 
+// An outage that ended while its batch was being divided is written in its last form last.
+func TestAnEarlierFormIsNotWrittenAfterALaterOne(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBacklog()
+		outage := func(open bool) func(int64) perigee.Entry {
+			return func(id int64) perigee.Entry {
+				return perigee.Entry{ID: id, Kind: perigee.EntryOutage, Outage: &perigee.Outage{Stream: perigee.Stream{Site: "home", Link: "geo"}, Start: epoch, Open: open}}
+			}
+		}
+		b.store(1, event)
+		earlier := b.store(1, outage(true))
+		b.store(2, event)
+		first := true
+		sink := newSink(func(ctx context.Context, entries []perigee.Entry) answer {
+			if first {
+				first = false
+				b.store(1, outage(false))
+				b.Forwarded(ctx, []perigee.Entry{outage(true)(earlier)}) // it waits no more
+			}
+			return poisoned(func(e perigee.Entry) bool { return e.ID == 1 })(ctx, entries)
+		})
+		r := run(t, b, sink)
+		synctest.Wait()
+		var last *perigee.Outage
+		for _, w := range sink.log() {
+			for _, e := range w.entries {
+				if e.Outage != nil && w.err == nil {
+					last = e.Outage
+				}
+			}
+		}
+		if last == nil || last.Open || b.pending() != 0 {
+			t.Errorf("the sink was given %+v last, want the outage that ended; %d pending", last, b.pending())
+		}
+		r.end()
+	})
+}
+
 // Results older than the database keeps are refused by the thousand: they are set aside,
 // and never keep the others.
 func TestManyBadResultsAmongGoodOnes(t *testing.T) {
