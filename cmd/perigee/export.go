@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"perigee"
+	"perigee/storage/influx"
 	"perigee/storage/traces"
 )
 
@@ -124,13 +125,13 @@ func export(ctx context.Context, w io.Writer, store perigee.Store, format string
 		if err != nil {
 			return err
 		}
-		return traces.WriteLineProtocol(w, samples, orbits)
+		return influx.WriteLineProtocol(w, samples, orbits)
 	}
 	return &perigee.Error{Code: perigee.CodeInvalid, Message: fmt.Sprintf("format %q is not one of csv, jsonl and lp", format)}
 }
 
 // orbitsOf tells the orbits of the links in a store.
-func orbitsOf(ctx context.Context, store perigee.Store) (traces.Orbits, error) {
+func orbitsOf(ctx context.Context, store perigee.Store) (influx.Orbits, error) {
 	links, err := store.Links(ctx)
 	if err != nil {
 		return nil, err

@@ -52,7 +52,7 @@ func (c *Client) Check(ctx context.Context) ([]Finding, error) {
 		return findings, ctx.Err()
 	}
 	add("read", true, fmt.Sprintf("the token may read bucket %q", c.options.Bucket), "")
-	findings = append(findings, c.checkInstances(ctx))
+	findings = append(findings, c.checkFields(ctx), c.checkInstances(ctx))
 	return findings, ctx.Err()
 }
 
@@ -119,6 +119,55 @@ func clockFinding(ahead time.Duration) Finding {
 
 // recently is how far back other services are looked for.
 const recently = 7 * 24 * time.Hour
+
+// checkFields looks for fields that another program has written with another type:
+// InfluxDB refuses ours where they are.
+func (c *Client) checkFields(ctx context.Context) Finding {
+	f := Finding{Check: "fields"}
+	rows, err := c.query(ctx, fmt.Sprintf(`from(bucket: "%s") |> range(start: -%dh) |> filter(fn: (r) => r._measurement == "%s" and r._field != "sketch" and r._field != "state") |> last() |> keep(columns: ["_field", "_value"])`,
+		fluxText(c.options.Bucket), recently/time.Hour, measurementWindow))
+	if err != nil {
+		f.Message = err.Error()
+		return f
+	}
+	defer rows.Close()
+	kinds := map[string]string{}
+	for i := range sampleFields {
+		kinds[sampleFields[i].name] = sampleFields[i].kind()
+	}
+	var wrong []string
+	for rows.Next() {
+		name, kind := rows.Record().Field(), kindOf(rows.Record().Value())
+		if want, ours := kinds[name]; ours && kind != want && !slices.Contains(wrong, name) {
+			wrong = append(wrong, name)
+		}
+	}
+	if err := c.interrupted(rows.Err()); err != nil {
+		f.Message = err.Error()
+		return f
+	}
+	slices.Sort(wrong)
+	if len(wrong) == 0 {
+		f.OK, f.Message = true, "the fields of "+measurementWindow+" have the types that perigee writes"
+		return f
+	}
+	f.Message = fmt.Sprintf("fields of %s have other types there than perigee writes: %s", measurementWindow, strings.Join(wrong, ", "))
+	f.Remedy = "write to a bucket of its own, or delete what wrote them"
+	return f
+}
+
+// kindOf returns the type of a value in InfluxDB's words.
+func kindOf(value any) string {
+	switch value.(type) {
+	case int64, uint64:
+		return "integer"
+	case float64:
+		return "float"
+	case bool:
+		return "boolean"
+	}
+	return "string"
+}
 
 // checkInstances looks for services that write as the same site and link.
 func (c *Client) checkInstances(ctx context.Context) Finding {

@@ -274,7 +274,7 @@ func TestAHealthyWayHasNothingToRemedy(t *testing.T) {
 			t.Fatal(err)
 		}
 		findings, err := c.Check(t.Context())
-		if err != nil || len(findings) != 5 {
+		if err != nil || len(findings) != 6 {
 			t.Fatalf("%v, %+v", err, findings)
 		}
 		for _, f := range findings {
@@ -317,6 +317,19 @@ func TestATypeConflictIsOfTheContent(t *testing.T) {
 	err := c.Write(t.Context(), []perigee.Entry{{Kind: perigee.EntryWindow, Sample: &sample}})
 	if r, ok := errors.AsType[*perigee.Refusal](err); !ok || r.Reason != perigee.RefusedContent || !strings.Contains(r.Message, "another type") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Check names the field that another program has spoilt.
+func TestCheckSeesFieldsOfAnotherType(t *testing.T) {
+	s := influxtest.Shared(t)
+	c := open(t, Options{URL: s.URL, Bucket: s.Bucket(t), Token: s.Token})
+	line := fmt.Sprintf("rtt,site=home planned=1.5,sent=1i %d\n", time.Now().UnixNano())
+	if tr, ok := c.writeLines(t.Context(), []byte(line)); !ok {
+		t.Fatal(tr.refusal())
+	}
+	if f := c.checkFields(t.Context()); f.OK || !strings.HasSuffix(f.Message, ": planned") || f.Remedy == "" {
+		t.Errorf("%+v", f)
 	}
 }
 

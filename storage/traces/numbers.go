@@ -27,7 +27,7 @@ var quantiles = []struct {
 }
 
 // appendNumbers appends every count and statistic of s, always the same ones in the
-// same order: they are the columns of CSV and the fields of line protocol.
+// same order: they are the columns of CSV.
 func appendNumbers(list []number, s *perigee.Sample) []number {
 	count := func(name string, v int64) {
 		list = append(list, number{name: name, integer: true, i: v, defined: true})

@@ -2,7 +2,6 @@ package traces_test
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -32,14 +31,6 @@ var writers = map[string]func(io.Writer, iter.Seq2[perigee.Sample, error]) error
 	"samples.jsonl":    traces.WriteJSONL,
 	"singletons.csv":   traces.WriteSingletonsCSV,
 	"singletons.jsonl": traces.WriteSingletonsJSONL,
-	"samples.lp": func(w io.Writer, samples iter.Seq2[perigee.Sample, error]) error {
-		return traces.WriteLineProtocol(w, samples, func(_ string, link perigee.LinkID) perigee.Orbit {
-			if link == "geo" {
-				return perigee.OrbitGEO
-			}
-			return ""
-		})
-	},
 }
 
 // goldenSamples are a plain window, one with awkward names, and one in which nothing
@@ -311,139 +302,6 @@ func TestUnixSecondsAreExact(t *testing.T) {
 	}
 }
 
-func TestLineProtocolIsReadBack(t *testing.T) {
-	samples := goldenSamples()
-	g := storagetest.NewGenerator(3)
-	samples = append(samples, g.Samples(time.Unix(1_772_402_400, 7), 50, storagetest.Stream("a", "x"))...)
-	var got bytes.Buffer
-	if err := writers["samples.lp"](&got, sequence(samples, nil)); err != nil {
-		t.Fatal(err)
-	}
-	lines := strings.Split(strings.TrimSuffix(got.String(), "\n"), "\n")
-	if len(lines) != len(samples) {
-		t.Fatalf("got %d lines, want %d", len(lines), len(samples))
-	}
-	for i, s := range samples {
-		p := parseLine(t, lines[i])
-		if p.measurement != "rtt" || p.timestamp != s.Start.UnixNano() {
-			t.Errorf("got %s at %d, want rtt at %d", p.measurement, p.timestamp, s.Start.UnixNano())
-		}
-		want := map[string]string{"site": s.Stream.Site, "link": string(s.Stream.Link), "target": strings.ReplaceAll(string(s.Stream.Target), "\n", `\n`),
-			"method": string(s.Stream.Method), "family": string(s.Stream.Family), "load": string(s.Stream.Load)}
-		if s.Stream.Link == "geo" {
-			want["orbit"] = "geo"
-		}
-		for key, value := range want {
-			if p.tags[key] != value {
-				t.Errorf("tag %s: got %q, want %q", key, p.tags[key], value)
-			}
-		}
-		if p.fields["sent"] != strconv.FormatInt(s.Counts.Sent, 10)+"i" {
-			t.Errorf("sent: got %q, want %d", p.fields["sent"], s.Counts.Sent)
-		}
-		if _, defined := p.fields["rtt_min_seconds"]; defined != (s.RTT.Count > 0) {
-			t.Errorf("rtt_min_seconds: defined %v, of %d received", defined, s.RTT.Count)
-		}
-		if s.RTT.Count == 0 {
-			continue
-		}
-		encoded, err := base64.StdEncoding.DecodeString(strings.Trim(p.fields["sketch"], `"`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		sketch, err := stats.DecodeSketch(encoded)
-		a, _ := sketch.Quantile(0.5)
-		if b, _ := s.RTT.Sketch.Quantile(0.5); err != nil || a != b {
-			t.Errorf("median of the sketch: got %v, %v, want %v", a, err, b)
-		}
-	}
-}
-
-func TestLineProtocolRefusesWhatItCannotCarry(t *testing.T) {
-	for _, name := range []string{`ends in \`, `a\,b`, `a\ b`, `a\=b`, "a\\\nb"} {
-		err := traces.WriteLineProtocol(io.Discard, sequence([]perigee.Sample{{Stream: perigee.Stream{Link: perigee.LinkID(name)}}}, nil), nil)
-		if perigee.CodeOf(err) != perigee.CodeInvalid {
-			t.Errorf("%q: got error %v, want code invalid", name, err)
-		}
-	}
-}
-
-type point struct {
-	measurement  string
-	tags, fields map[string]string
-	timestamp    int64
-}
-
-// parseLine reads a line as InfluxDB 1 and 2 do: a backslash and what follows it are
-// skipped when looking for the end of a part, and are one character when that is
-// a comma, an equals sign or a space.
-func parseLine(t testing.TB, line string) point {
-	t.Helper()
-	part := func(stops string) (string, byte) {
-		for i := 0; i < len(line); i++ {
-			switch {
-			case line[i] == '\\':
-				i++
-			case strings.IndexByte(stops, line[i]) >= 0:
-				text, stop := line[:i], line[i]
-				line = line[i+1:]
-				return unescape.Replace(text), stop
-			}
-		}
-		t.Fatalf("no end in %q", line)
-		return "", 0
-	}
-	p := point{tags: map[string]string{}, fields: map[string]string{}}
-	var stop byte
-	p.measurement, stop = part(", ")
-	for stop == ',' {
-		var key, value string
-		key, _ = part("=")
-		value, stop = part(", ")
-		p.tags[key] = value
-	}
-	for stop = ','; stop == ','; {
-		var key, value string
-		key, _ = part("=")
-		value, stop = part(", ") // no string field here has a comma or space
-		p.fields[key] = value
-	}
-	timestamp, err := strconv.ParseInt(line, 10, 64)
-	if err != nil {
-		t.Fatalf("timestamp: %v", err)
-	}
-	p.timestamp = timestamp
-	return p
-}
-
-var unescape = strings.NewReplacer(`\,`, ",", `\=`, "=", `\ `, " ")
-
-// Whatever a name holds, a line is one line and gives the name back, or is refused.
-func FuzzLineProtocolNames(f *testing.F) {
-	for _, name := range []string{"a", "with space", "a,b=c", `back\slash`, `\\server\share`, "zwei\nZeilen", `"`, "é", `x\`, "\x00"} {
-		f.Add(name)
-	}
-	control := strings.NewReplacer("\n", `\n`, "\r", `\r`, "\t", `\t`, "\f", `\f`)
-	f.Fuzz(func(t *testing.T, name string) {
-		var got bytes.Buffer
-		err := traces.WriteLineProtocol(&got, sequence([]perigee.Sample{{Stream: perigee.Stream{Link: perigee.LinkID(name), Target: "x"}, Start: time.Unix(5, 0)}}, nil), nil)
-		if err != nil {
-			if !strings.Contains(name, `\`) {
-				t.Errorf("%q is refused: %v", name, err)
-			}
-			return
-		}
-		line, ok := strings.CutSuffix(got.String(), "\n")
-		if !ok || strings.Contains(line, "\n") {
-			t.Fatalf("%q is not one line", got.String())
-		}
-		p := parseLine(t, line)
-		if p.tags["link"] != control.Replace(name) || p.tags["target"] != "x" || p.timestamp != 5e9 {
-			t.Errorf("%q came back as %+v from %q", name, p, line)
-		}
-	})
-}
-
 // Memory does not grow with the number of samples: the writers hold one at a time.
 func TestWritersHoldOneSample(t *testing.T) {
 	samples := storagetest.NewGenerator(4).Samples(time.Unix(0, 0), 200, storagetest.Stream("a", "x"))
@@ -478,7 +336,7 @@ func (w *countingWriter) Write(b []byte) (int, error) {
 
 func BenchmarkWrite(b *testing.B) {
 	samples := storagetest.NewGenerator(5).Samples(time.Unix(0, 0), 1000, storagetest.Stream("a", "x"))
-	names := []string{"samples.csv", "samples.jsonl", "samples.lp", "singletons.csv", "singletons.jsonl"}
+	names := []string{"samples.csv", "samples.jsonl", "singletons.csv", "singletons.jsonl"}
 	slices.Sort(names)
 	for _, name := range names {
 		b.Run(name, func(b *testing.B) {
