@@ -91,7 +91,7 @@ func TestOldSingletonsMakeRoom(t *testing.T) {
 	store := openStore(t)
 	store.reserve = reserve{filepath.Join(t.TempDir(), "nowhere", "reserve"), reserveSize} // as if there were never room for it again
 	g := storagetest.NewGenerator(3)
-	old, fresh := g.Samples(begun, 3*firstLoss/2, storagetest.Stream("a", "x")), g.Samples(begun.Add(24*time.Hour), 20_000, storagetest.Stream("b", "x"))
+	old, fresh := g.Samples(begun, 3*firstLoss/2, storagetest.Stream("a", "x")), begun.Add(24*time.Hour)
 	if err := store.Append(t.Context(), perigee.Batch{Samples: old}); err != nil {
 		t.Fatal(err)
 	}
@@ -105,12 +105,12 @@ func TestOldSingletonsMakeRoom(t *testing.T) {
 		}
 		return n
 	}
-	for i := 0; ; i += 100 {
-		if i == len(fresh) {
+	for ; ; fresh = fresh.Add(time.Hour) {
+		if stored > 10*len(old) {
 			t.Fatal("a full disk takes everything")
 		}
 		before := raw()
-		err := store.Append(t.Context(), perigee.Batch{Samples: fresh[i : i+100]})
+		err := store.Append(t.Context(), perigee.Batch{Samples: g.Samples(fresh, 200, storagetest.Stream("b", "x"))})
 		if perigee.CodeOf(err) == perigee.CodeUnavailable {
 			if after := raw(); after != before {
 				t.Errorf("a write that failed gave up %d windows' singletons", before-after)
@@ -120,7 +120,7 @@ func TestOldSingletonsMakeRoom(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stored += 100
+		stored += 200
 	}
 	// All old singletons make room, by size, for half as many windows with theirs or more.
 	if stored < len(old)+firstLoss/2 {

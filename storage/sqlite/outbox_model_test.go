@@ -81,7 +81,7 @@ func (m *model) blocked(hour string) bool {
 // Whatever is stored, rolled up, expired, forwarded, refused and sent again in whatever
 // order: what is pending is what a plain account of it says.
 func TestTheOutboxFollowsItsModel(t *testing.T) {
-	steps, seeds := 200, 6
+	steps, seeds := 120, 5
 	if testing.Short() {
 		seeds = 2
 	}
