@@ -76,7 +76,7 @@ func (c *Client) mayWrite(ctx context.Context) (trouble, bool) {
 
 // mayRead asks for points of a time that has none.
 func (c *Client) mayRead(ctx context.Context) error {
-	rows, err := c.query(ctx, fmt.Sprintf(`from(bucket: "%s") |> range(start: 1700-01-01T00:00:00Z, stop: 1700-01-01T00:00:01Z) |> limit(n: 1)`, fluxText(c.options.Bucket)))
+	rows, err := c.query(ctx, fmt.Sprintf(`from(bucket: "%s") |> range(start: 1700-01-01T00:00:00Z, stop: 1700-01-01T00:00:01Z) |> limit(n: 1)`, bucketText(c.options.Bucket)))
 	if err != nil {
 		return err
 	}
@@ -86,8 +86,8 @@ func (c *Client) mayRead(ctx context.Context) error {
 	return c.interrupted(rows.Err())
 }
 
-// fluxText escapes what ends or interpolates a Flux string literal.
-func fluxText(text string) string {
+// bucketText escapes what ends or interpolates a Flux string literal.
+func bucketText(text string) string {
 	return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\x24`).Replace(text)
 }
 
@@ -125,7 +125,7 @@ const recently = 7 * 24 * time.Hour
 func (c *Client) checkFields(ctx context.Context) Finding {
 	f := Finding{Check: "fields"}
 	rows, err := c.query(ctx, fmt.Sprintf(`from(bucket: "%s") |> range(start: -%dh) |> filter(fn: (r) => r._measurement == "%s" and r._field != "sketch" and r._field != "state") |> last() |> keep(columns: ["_field", "_value"])`,
-		fluxText(c.options.Bucket), recently/time.Hour, measurementWindow))
+		bucketText(c.options.Bucket), recently/time.Hour, measurementWindow))
 	if err != nil {
 		f.Message = err.Error()
 		return f
@@ -173,7 +173,7 @@ func kindOf(value any) string {
 func (c *Client) checkInstances(ctx context.Context) Finding {
 	f := Finding{Check: "instances"}
 	rows, err := c.query(ctx, fmt.Sprintf(`from(bucket: "%s") |> range(start: -%dh) |> filter(fn: (r) => r._measurement == "%s" and r._field == "mark") |> last()`,
-		fluxText(c.options.Bucket), recently/time.Hour, measurementLink))
+		bucketText(c.options.Bucket), recently/time.Hour, measurementLink))
 	if err != nil {
 		f.Message = err.Error()
 		return f

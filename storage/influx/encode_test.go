@@ -26,8 +26,8 @@ func unbase64(t testing.TB, text string) []byte {
 	return b
 }
 
-// point is a line as a strict reader of line protocol understands it.
-type point struct {
+// linePoint is a line as a strict reader of line protocol understands it.
+type linePoint struct {
 	measurement  string
 	tags, fields map[string]string // values of fields with their quotes
 	timestamp    string
@@ -35,8 +35,8 @@ type point struct {
 
 // parse reads one line and reports false for one that any reader could stumble over: a
 // raw line break, a key without value, a field or tag twice, a tag out of order.
-func parse(line string) (point, bool) {
-	p := point{tags: map[string]string{}, fields: map[string]string{}}
+func parse(line string) (linePoint, bool) {
+	p := linePoint{tags: map[string]string{}, fields: map[string]string{}}
 	part := func(stops string) (string, byte) {
 		var b []byte
 		quoted := false
@@ -142,7 +142,7 @@ func FuzzLines(f *testing.F) {
 	})
 }
 
-func sequence(samples []perigee.Sample) iter.Seq2[perigee.Sample, error] {
+func sampleSequence(samples []perigee.Sample) iter.Seq2[perigee.Sample, error] {
 	return func(yield func(perigee.Sample, error) bool) {
 		for _, s := range samples {
 			if !yield(s, nil) {
@@ -161,7 +161,7 @@ func TestLinesAreAsPromised(t *testing.T) {
 	samples = append(samples, perigee.Sample{Stream: storagetest.Stream("a", ""), Start: time.Unix(1_772_402_420, 0), Length: 4 * time.Second, Cause: "no route",
 		Counts: perigee.Counts{Planned: 2, SendFailed: 1, Skipped: 1}})
 	var got bytes.Buffer
-	err := WriteLineProtocol(&got, sequence(samples), func(_ string, link perigee.LinkID) perigee.Orbit {
+	err := WriteLineProtocol(&got, sampleSequence(samples), func(_ string, link perigee.LinkID) perigee.Orbit {
 		if link == "geo" {
 			return perigee.OrbitGEO
 		}
