@@ -16,12 +16,19 @@ type Properties struct {
 	// SingletonResolution is how far At and RTT of a singleton may be from what
 	// was stored; 0 if they are exact.
 	SingletonResolution time.Duration
+
+	// NoSingletons: singletons are not kept at all; Singletons yields nothing.
+	NoSingletons bool
+
+	// LastWins: another sample of the same stream and start replaces the one that
+	// was there. The same sample again is still kept once.
+	LastWins bool
 }
 
 // RunStore runs the conformance suite: each sentence of perigee.Store's contract is a
 // test. open returns a new, empty store and arranges for its end with t.Cleanup.
 func RunStore(t *testing.T, open func(*testing.T) perigee.Store, p Properties) {
-	s := &suite{open: open, tolerances: Tolerances{Singletons: p.SingletonResolution}}
+	s := &suite{open: open, properties: p, tolerances: Tolerances{Singletons: p.SingletonResolution}}
 	for _, test := range []struct {
 		name string
 		run  func(*suite, *testing.T)
@@ -57,6 +64,7 @@ func RunStore(t *testing.T, open func(*testing.T) perigee.Store, p Properties) {
 
 type suite struct {
 	open       func(*testing.T) perigee.Store
+	properties Properties
 	tolerances Tolerances
 }
 
@@ -93,6 +101,36 @@ func expect(t *testing.T, got, want []perigee.Sample, tolerances Tolerances) {
 			t.Fatalf("sample %d of %d: %s", i, len(got), d)
 		}
 	}
+}
+
+// expectWhole expects the samples that q selects to be want, all of which have
+// singletons, with these so far as the store keeps any.
+func (s *suite) expectWhole(t *testing.T, store perigee.Store, q perigee.Query, want []perigee.Sample) {
+	t.Helper()
+	if !s.properties.NoSingletons {
+		expect(t, collect(t, store.Singletons(t.Context(), q)), want, s.tolerances)
+		return
+	}
+	if got := collect(t, store.Singletons(t.Context(), q)); len(got) != 0 {
+		t.Fatalf("Singletons: got %d samples of a store that keeps none", len(got))
+	}
+	expect(t, collect(t, store.Samples(t.Context(), q)), stripped(want), s.tolerances)
+}
+
+// kept returns sample as the store keeps it.
+func (s *suite) kept(sample perigee.Sample) perigee.Sample {
+	if s.properties.NoSingletons {
+		sample.Singletons = nil
+	}
+	return sample
+}
+
+// whole yields samples with their singletons, if the store keeps any.
+func (s *suite) whole(ctx context.Context, store perigee.Store, q perigee.Query) iter.Seq2[perigee.Sample, error] {
+	if s.properties.NoSingletons {
+		return store.Samples(ctx, q)
+	}
+	return store.Singletons(ctx, q)
 }
 
 // stripped returns samples in the order of reads and without singletons.

@@ -17,7 +17,7 @@ func (s *suite) earlyStop(t *testing.T) {
 	// More often than a store can have anything left open.
 	for i := range 40 {
 		stop, read := i%len(samples), 0
-		for _, err := range store.Singletons(t.Context(), perigee.Query{}) {
+		for _, err := range s.whole(t.Context(), store, perigee.Query{}) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -31,7 +31,7 @@ func (s *suite) earlyStop(t *testing.T) {
 		}
 	}
 	appendAll(t, store, perigee.Batch{Events: []perigee.Event{{Site: "home", Time: epoch, Kind: perigee.EventStopped}}})
-	expect(t, collect(t, store.Singletons(t.Context(), perigee.Query{})), samples, s.tolerances)
+	s.expectWhole(t, store, perigee.Query{}, samples)
 
 	// An iterator may be used again.
 	all := store.Samples(t.Context(), perigee.Query{})
@@ -91,10 +91,10 @@ func (s *suite) concurrency(t *testing.T) {
 				// What was acknowledged is seen at once.
 				last := batch[size-1]
 				q := perigee.Query{Targets: []perigee.TargetID{last.Stream.Target}, From: last.Start, To: last.Start.Add(1)}
-				for got, err := range store.Singletons(t.Context(), q) {
+				for got, err := range s.whole(t.Context(), store, q) {
 					if err != nil {
 						t.Errorf("Singletons: %v", err)
-					} else if d := Diff(got, last, s.tolerances); d != "" {
+					} else if d := Diff(got, s.kept(last), s.tolerances); d != "" {
 						t.Error(d)
 					}
 				}
@@ -128,5 +128,5 @@ func (s *suite) concurrency(t *testing.T) {
 	}
 	wg.Wait()
 	slices.SortFunc(samples, byStart)
-	expect(t, collect(t, store.Singletons(t.Context(), perigee.Query{})), samples, s.tolerances)
+	s.expectWhole(t, store, perigee.Query{}, samples)
 }
