@@ -30,6 +30,7 @@ type daemon struct {
 	store    *sqlite.Store
 	runner   *probes.Runner
 	feed     api.Feed
+	forward  *forwarding // nil: nowhere
 	listener net.Listener
 }
 
@@ -62,6 +63,15 @@ func newDaemon(ctx context.Context, s streams, p plan, listener net.Listener, li
 	if err = d.recordStart(ctx, previous, now); err != nil {
 		return nil, err
 	}
+	if p.influxdb != nil {
+		d.forward, err = newForwarding(ctx, d.store, forwardOptions{
+			site: p.site.Name, links: p.links, metered: p.metered, db: *p.influxdb, timeout: p.patience,
+			now: func() time.Time { return d.clock().Wall }, log: slog.New(slog.NewTextHandler(s.err, nil)),
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
 	d.runner, err = newMeasurement(p, measurementOptions{
 		clock: d.clock,
 		epoch: epoch,
@@ -71,6 +81,9 @@ func newDaemon(ctx context.Context, s streams, p plan, listener net.Listener, li
 				return err
 			}
 			d.feed.Publish(b)
+			if d.forward != nil {
+				d.forward.outbox.Wake()
+			}
 			return nil
 		},
 	})
@@ -125,6 +138,9 @@ func (d *daemon) Run(ctx context.Context) (err error) {
 			Failed: func(err error) { d.s.notef("perigee: keeping the store in order: %v", err) }}
 		return keeper.Run(keeping)
 	})
+	if d.forward != nil {
+		group.Go(func() error { return d.forward.Run(keeping) })
+	}
 	err = group.Wait()
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
@@ -149,9 +165,18 @@ func (d *daemon) handler() http.Handler {
 		Export: func(ctx context.Context, w io.Writer, format string, q perigee.Query) error {
 			return export(ctx, w, d.store, format, false, q)
 		},
-		Feed: &d.feed,
-		Log:  slog.New(slog.NewTextHandler(d.s.err, nil)),
+		Feed:   &d.feed,
+		Outbox: d.outbox(),
+		Log:    slog.New(slog.NewTextHandler(d.s.err, nil)),
 	})
+}
+
+// outbox is what the API may ask of forwarding; nil if there is none.
+func (d *daemon) outbox() api.Outbox {
+	if d.forward == nil {
+		return nil
+	}
+	return d.forward
 }
 
 // ready reports each stream and the store, for /readyz.
@@ -164,6 +189,9 @@ func (d *daemon) ready(ctx context.Context) []api.Check {
 	}
 	if err := d.runner.StoreError(); err != nil {
 		checks = append(checks, api.Check{Name: "recording", Reason: err.Error()})
+	}
+	if d.forward != nil {
+		checks = append(checks, d.forward.check())
 	}
 	for _, st := range d.runner.Status() {
 		c := api.Check{Name: fmt.Sprintf("stream %s to %s", st.Stream.Link, st.Stream.Target), OK: st.Running}
@@ -189,7 +217,18 @@ func (p plan) describe() string {
 		fmt.Fprintf(&b, "  target %s: %s every %s\n", t.ID, t.Address, p.interval)
 	}
 	fmt.Fprintf(&b, "  results in %s\n", p.storePath)
+	if p.influxdb != nil {
+		fmt.Fprintf(&b, "  forwarded to InfluxDB at %s, bucket %s%s\n", p.influxdb.URL, p.influxdb.Bucket, viaText(p.influxdb.Via))
+	}
 	return b.String()
+}
+
+// viaText says in words which link results leave by.
+func viaText(via perigee.LinkID) string {
+	if via == "" {
+		return ""
+	}
+	return ", over link " + string(via)
 }
 
 // binding says in words how probes are kept on a link.

@@ -66,7 +66,7 @@ func (l *log) String() string {
 }
 
 // within waits until what is true, for at most two minutes.
-func within(t *testing.T, what string, is func() bool) {
+func within(t testing.TB, what string, is func() bool) {
 	t.Helper()
 	limit := time.After(2 * time.Minute)
 	tick := time.NewTicker(20 * time.Millisecond)

@@ -29,6 +29,8 @@ type demoCommand struct {
 	// The default seed's first minute is an ordinary one: the levels of its slots
 	// have the long run's mean, and none is extreme.
 	Seed uint64 `default:"12" help:"Seed of what the links do; the same seed, the same minute."`
+
+	fleetFlags `embed:""`
 }
 
 // demoLinks are the links of the demo, best first.
@@ -41,6 +43,12 @@ var demoLinks = []perigee.Link{
 
 // Run implements the command, in either process.
 func (c demoCommand) Run(ctx context.Context, s streams) error {
+	if c.Fleet != 0 {
+		return c.runFleet(ctx, s)
+	}
+	if c.History != "" || c.Forward != "" {
+		return &perigee.Error{Code: perigee.CodeInvalid, Message: "--history and --forward need --fleet HOMES"}
+	}
 	if c.Interval < 10*time.Millisecond || c.Interval > time.Minute {
 		return &perigee.Error{Code: perigee.CodeInvalid, Message: fmt.Sprintf("--interval %s is not between 10ms and 1m", c.Interval)}
 	}
@@ -55,11 +63,7 @@ func (c demoCommand) Run(ctx context.Context, s streams) error {
 
 // outside prepares what must outlive or reach out of the lab, and runs the child.
 func (c demoCommand) outside(ctx context.Context, s streams) (err error) {
-	listener, err := listen(ctx, c.Listen)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		host, _, _ := net.SplitHostPort(c.Listen)
-		listener, err = listen(ctx, net.JoinHostPort(host, "0"))
-	}
+	listener, err := c.listen(ctx)
 	if err != nil {
 		return err
 	}

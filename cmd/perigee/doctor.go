@@ -40,8 +40,12 @@ const (
 
 // Run implements the command.
 func (c doctorCommand) Run(ctx context.Context, s streams) error {
-	findings := c.examine(ctx)
-	if c.JSON {
+	return conclude(s, c.examine(ctx), c.JSON)
+}
+
+// conclude prints what was found and turns the worst of it into an exit status.
+func conclude(s streams, findings []finding, asJSON bool) error {
+	if asJSON {
 		if err := writeJSON(s.out, findings); err != nil {
 			return err
 		}
@@ -213,5 +217,9 @@ func checkStore(ctx context.Context, dir string) finding {
 	if len(names) == 0 {
 		names = []string{"no samples yet"}
 	}
-	return finding{Check: check, State: stateOK, Message: file + ": " + strings.Join(names, ", ")}
+	instance, err := store.Instance(ctx)
+	if err != nil {
+		return failed(check, err)
+	}
+	return finding{Check: check, State: stateOK, Message: fmt.Sprintf("%s: instance %s, %s", file, instance, strings.Join(names, ", "))}
 }

@@ -6,9 +6,11 @@
 //
 //	perigee run           the daemon: probes, store, API, page
 //	perigee demo          the same over four emulated links; no dish needed
+//	perigee serve         API and page alone, answered from InfluxDB
 //	perigee probe         one measurement now, on the terminal
 //	perigee compare       how the links compare, from the store
 //	perigee export        every result as CSV, JSON lines or line protocol
+//	perigee influx        setup, check, status, resend: the way to InfluxDB
 //	perigee doctor        permissions, binding of each link, clock, disk
 //	perigee config check  the configuration, with every fault by line
 //	perigee version
@@ -61,9 +63,11 @@ func (s streams) notef(format string, args ...any) {
 type cli struct {
 	Run     runCommand     `cmd:"" help:"Measure the configured links until stopped: probes, store, API and page."`
 	Demo    demoCommand    `cmd:"" help:"The same over emulated fibre, LEO, Starlink and GEO links; no dish and no privileges needed."`
+	Serve   serveCommand   `cmd:"" help:"The API and the page alone, answered from InfluxDB; stateless."`
 	Probe   probeCommand   `cmd:"" help:"Measure now and show the result on the terminal."`
 	Compare compareCommand `cmd:"" help:"Say how links compare, from the stored results."`
 	Export  exportCommand  `cmd:"" help:"Write stored results as CSV, JSON lines or InfluxDB line protocol."`
+	Influx  influxCommand  `cmd:"" help:"Set up, check and look after the way to InfluxDB."`
 	Doctor  doctorCommand  `cmd:"" help:"Check permissions, the binding of each link, clock and disk. Sends nothing."`
 	Config  configCommand  `cmd:"" help:"Work with the configuration file."`
 	Version versionCommand `cmd:"" help:"Print the version."`

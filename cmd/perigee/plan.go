@@ -31,6 +31,9 @@ type plan struct {
 
 	storePath string
 	retention storage.Retention
+	influxdb  *config.InfluxDB // where results are forwarded to; nil: nowhere
+	metered   []perigee.LinkID
+	patience  time.Duration // with each call to InfluxDB; 0: the client's default
 	listen    string
 	warnings  []string
 	origin    string // where the plan came from, in words
@@ -127,6 +130,8 @@ func configuredPlan(c config.Config, file string) plan {
 		size:        c.Probes.ICMP.Size,
 		storePath:   c.Storage.Path,
 		retention:   storage.Retention{Singletons: c.Storage.Keep.Singletons, Windows: c.Storage.Keep.Windows},
+		influxdb:    c.Storage.InfluxDB,
+		metered:     c.Metered,
 		listen:      c.API.Listen,
 		warnings:    c.Warnings,
 		origin:      "configuration " + file,
