@@ -19,8 +19,8 @@ import (
 // Two instances that measured links of the same names at the same time are told apart:
 // the one that began later is shown as another site, NAME~INSTANCE.
 //
-// What is known of links and instances is asked for anew after a few seconds; what this
-// Store itself wrote is known at once.
+// What is known of links and instances is asked for anew after a few seconds, of
+// thousands of links after a minute or so; what this Store itself wrote is known at once.
 type Store struct {
 	client *Client
 	now    func() time.Time
@@ -28,7 +28,8 @@ type Store struct {
 	mu      sync.Mutex // guards all below, never held while the server is asked
 	fleet   *fleet     // nil: to be asked for
 	asked   time.Time
-	writes  int // so that what was asked for before a write is not kept
+	lasts   time.Duration // from asked on
+	writes  int           // so that what was asked for before a write is not kept
 	orbits  map[linkName]perigee.Orbit
 	stamped int64 // of the last description
 
@@ -42,27 +43,42 @@ func (c *Client) Store() *Store {
 	return &Store{client: c, now: time.Now, orbits: map[linkName]perigee.Orbit{}, asking: make(chan struct{}, 1)}
 }
 
-// fleetAge is how long what is known of links and instances is used.
-const fleetAge = 5 * time.Second
+// What is known of links and instances is used for fleetAge, and longer where asking
+// takes long, so that asking takes a twentieth of the time at most.
+const (
+	fleetAge   = 5 * time.Second
+	fleetShare = 20
+)
 
-// known returns what is known of links and their instances.
+// known returns what is known of links and their instances. One call asks at a time;
+// meanwhile others use what was known before, or wait if nothing was.
 func (s *Store) known(ctx context.Context) (*fleet, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	select { // one asks, the others wait for what it finds
+	if f, fresh := s.remembered(); fresh {
+		return f, nil
+	}
+	select {
 	case s.asking <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	default:
+		if f, _ := s.remembered(); f != nil {
+			return f, nil
+		}
+		select {
+		case s.asking <- struct{}{}:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
 	defer func() { <-s.asking }()
-	now := s.now()
-	s.mu.Lock()
-	known, age, writes := s.fleet, now.Sub(s.asked), s.writes
-	s.mu.Unlock()
-	if known != nil && age >= 0 && age < fleetAge {
-		return known, nil
+	if f, fresh := s.remembered(); fresh { // somebody else has just asked
+		return f, nil
 	}
+	s.mu.Lock()
+	writes := s.writes
+	s.mu.Unlock()
+	began := s.now()
 	found, err := s.client.readFleet(ctx)
 	if err != nil {
 		return nil, err
@@ -70,9 +86,18 @@ func (s *Store) known(ctx context.Context) (*fleet, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.writes == writes {
-		s.fleet, s.asked = found, now
+		s.fleet, s.asked = found, s.now()
+		s.lasts = max(fleetAge, fleetShare*s.asked.Sub(began))
 	}
 	return found, nil
+}
+
+// remembered returns what is known, nil if nothing is, and whether it is new enough.
+func (s *Store) remembered() (f *fleet, fresh bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	age := s.now().Sub(s.asked)
+	return s.fleet, s.fleet != nil && age >= 0 && age < s.lasts
 }
 
 // wrote tells that what was known may be out of date.
