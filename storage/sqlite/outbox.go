@@ -202,9 +202,12 @@ func (r *entryReader) sample(rows *sql.Rows, row *sampleRow, e *perigee.Entry, f
 
 // hours returns up to n hours that wait and of whose stream no earlier window does.
 func (r *entryReader) hours(ctx context.Context, tx *sql.Tx, n int) ([]perigee.Entry, error) {
+	streams, err := hourStreams(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
 	var list []perigee.Entry
-	for stream := range r.names.streams {
-		var err error
+	for _, stream := range streams {
 		if list, err = r.streamHours(ctx, tx, list, stream, n); err != nil {
 			return nil, err
 		}
@@ -213,6 +216,25 @@ func (r *entryReader) hours(ctx context.Context, tx *sql.Tx, n int) ([]perigee.E
 		return cmp.Or(a.Time().Compare(b.Time()), a.Sample.Stream.Compare(b.Sample.Stream))
 	})
 	return list[:min(n, len(list))], nil
+}
+
+// hourStreams returns the streams that hours wait of. There may be thousands of streams,
+// and mostly no hour of any.
+func hourStreams(ctx context.Context, tx *sql.Tx) ([]int64, error) {
+	rows, err := tx.QueryContext(ctx, "SELECT stream FROM pending WHERE kind = 'hour' GROUP BY stream")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var streams []int64
+	for rows.Next() {
+		var stream int64
+		if err := rows.Scan(&stream); err != nil {
+			return nil, err
+		}
+		streams = append(streams, stream)
+	}
+	return streams, rows.Err()
 }
 
 func (r *entryReader) streamHours(ctx context.Context, tx *sql.Tx, list []perigee.Entry, stream int64, n int) ([]perigee.Entry, error) {
