@@ -2,7 +2,7 @@ package influx
 
 import (
 	"context"
-	"encoding/base64"
+	"math"
 	"net/netip"
 	"time"
 
@@ -101,20 +101,13 @@ func (l *measuredLink) describe(d *description) {
 
 // readLast extends links to the end of their newest sample from from on.
 func (c *Client) readLast(ctx context.Context, f *fleet, from int64) error {
-	flux := c.question(measurementWindow, from, latest, `r._field == "state"`) + "\n  |> last()"
+	flux := c.question(measurementWindow, from, latest, `r._field == "length_seconds"`) + "\n  |> last()"
 	return c.rows(ctx, flux, func(r row) error {
 		l := f.link(nameOf(r))
-		var s perigee.Sample
-		held, _ := r["_value"].(string)
-		state, err := base64.StdEncoding.DecodeString(held)
-		if err == nil {
-			err = decodeState(state, &s)
-		}
-		if err != nil {
-			return &perigee.Error{Code: perigee.CodeInternal, Message: c.place() + " holds a sample that cannot be read", Err: err}
-		}
-		if s.End().After(l.record.Last) {
-			l.record.Last = s.End()
+		seconds, _ := r["_value"].(float64)
+		end := moment(r.nanoseconds() + int64(math.Round(seconds*1e9)))
+		if end.After(l.record.Last) {
+			l.record.Last = end
 		}
 		return nil
 	})
