@@ -341,13 +341,12 @@ func answersOfDay(day time.Time) []string {
 				list = append(list, series("starlink", whole), series("leo", unaligned))
 			}
 		}
-		for _, r := range []string{tenMinutes, hour, whole} {
-			list = append(list, asking("/compare", "metric", string(m))+"&"+r)
-		}
+		list = append(list, asking("/compare", "metric", string(m))+"&"+tenMinutes, asking("/compare", "metric", string(m))+"&"+hour,
+			asking("/compare", "metric", string(m), "links", "leo,geo")+"&"+whole)
 	}
 	list = append(list,
 		"/series?link=fibre&target=two&step=1h&"+whole,
-		"/compare?links=geo,starlink&"+unaligned,
+		"/compare?"+whole,
 		"/compare?target=two&"+sixHours,
 	)
 	for _, r := range []string{whole, tenMinutes, hour, sixHours, unaligned, minutes(240, 241), minutes(239, 240), minutes(12*60+19, 12*60+20)} {
