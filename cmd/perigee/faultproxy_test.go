@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -155,6 +154,3 @@ func trickle(w http.ResponseWriter, ctx context.Context, answer []byte) {
 		}
 	}
 }
-
-// host is the proxy's address without the scheme.
-func (p *faultProxy) host() string { return strings.TrimPrefix(p.URL, "http://") }

@@ -37,17 +37,7 @@ func TestTwoThousandHomes(t *testing.T) {
 	if err := fleet.Start(); err != nil {
 		t.Fatal(err)
 	}
-	serving := program(t.Context(), "serve", "--config="+file, "--listen=127.0.0.1:0")
-	serving.Stderr = &served
-	if err := serving.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		_ = serving.Process.Kill()
-		_ = serving.Wait()
-	}()
-	fleetAt, serveAt := addressIn(t, &words), addressIn(t, &served)
-
+	fleetAt := addressIn(t, &words)
 	ended := make(chan error, 1)
 	go func() { ended <- fleet.Wait() }()
 	rng := rand.New(rand.NewPCG(9, 9))
@@ -71,6 +61,22 @@ func TestTwoThousandHomes(t *testing.T) {
 		}
 		took[name] = append(took[name], time.Since(begin))
 	}
+	var state api.OutboxResponse
+	within(t, "every home's first windows to be forwarded", func() bool {
+		ask("outbox", fleetAt+"api/v1/outbox", &state)
+		return state.SentTotal >= 2*homes*4
+	})
+	serving := program(t.Context(), "serve", "--config="+file, "--listen=127.0.0.1:0")
+	serving.Stderr = &served
+	if err := serving.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = serving.Process.Kill()
+		_ = serving.Wait()
+	}()
+	serveAt := addressIn(t, &served)
+
 	most := int64(0)
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
@@ -80,7 +86,6 @@ func TestTwoThousandHomes(t *testing.T) {
 		case err = <-ended:
 			running = false
 		case <-tick.C:
-			var state api.OutboxResponse
 			ask("outbox", fleetAt+"api/v1/outbox", &state)
 			most = max(most, state.Pending)
 			home := fmt.Sprintf("home-%04d", 1+rng.IntN(homes))
