@@ -149,7 +149,7 @@ func (c *Client) content(a answer) string {
 func (c *Client) grant(a answer) string {
 	database, _, _ := strings.Cut(c.options.Bucket, "/")
 	right := "READ"
-	if a.says("write") {
+	if a.says("to write", "requires write") { // not a user's name
 		right = "WRITE"
 	}
 	if user, _, ok := strings.Cut(c.options.Token, ":"); ok {
