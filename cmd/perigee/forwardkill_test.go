@@ -48,7 +48,7 @@ func TestKilledWhileForwarding(t *testing.T) {
 	t.Parallel()
 	kills := 8
 	if os.Getenv("PERIGEE_LONG") != "" {
-		kills = 40
+		kills = 16
 	}
 	server := influxtest.Start(t)
 	bucket := server.Bucket(t)

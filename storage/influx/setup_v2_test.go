@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// recorded answers as the documentation of the API of 2.7 says. It stands in for a
-// server of 2.x, and shows that the mapping is right, not that such a server is.
-func recorded(t *testing.T) (*httptest.Server, *[]string) {
+// imitated answers as the API of 2.7 is documented to; nothing in it was taken from a
+// server. It shows that the mapping is right, not that such a server is as thought.
+func imitated(t *testing.T) (*httptest.Server, *[]string) {
 	var made []string
 	bucket := `{"id":"b0","orgID":"a0","name":"perigee","retentionRules":[]}`
 	mux := http.NewServeMux()
@@ -64,8 +64,8 @@ func recorded(t *testing.T) (*httptest.Server, *[]string) {
 	return server, &made
 }
 
-func TestSetupOfRecordedV2(t *testing.T) {
-	server, made := recorded(t)
+func TestSetupOfImitatedV2(t *testing.T) {
+	server, made := imitated(t)
 	c := open(t, Options{URL: server.URL, Org: "home", Bucket: "perigee", Token: "all access"})
 	first, err := c.Setup(t.Context(), SetupOptions{Retention: 48 * time.Hour})
 	if err != nil {
@@ -85,8 +85,8 @@ func TestSetupOfRecordedV2(t *testing.T) {
 }
 
 // A 2.x server says that points are missing once it has found bucket and right.
-func TestMayWriteOfRecordedV2(t *testing.T) {
-	server, _ := recorded(t)
+func TestMayWriteOfImitatedV2(t *testing.T) {
+	server, _ := imitated(t)
 	if tr, ok := open(t, Options{URL: server.URL, Org: "home", Bucket: "perigee"}).mayWrite(t.Context()); !ok {
 		t.Error(tr.refusal())
 	}
