@@ -3,6 +3,7 @@ package perigee
 import (
 	"context"
 	"iter"
+	"slices"
 	"time"
 )
 
@@ -43,6 +44,22 @@ type Query struct {
 	From, To time.Time
 
 	Resolution Resolution // Windows if empty
+}
+
+// Matches reports whether q selects s, its range and resolution aside.
+func (q Query) Matches(s Stream) bool {
+	return (q.Site == "" || q.Site == s.Site) &&
+		(len(q.Links) == 0 || slices.Contains(q.Links, s.Link)) &&
+		(len(q.Targets) == 0 || slices.Contains(q.Targets, s.Target)) &&
+		(q.Method == "" || q.Method == s.Method) &&
+		(q.Family == "" || q.Family == s.Family) &&
+		(q.Load == "" || q.Load == s.Load)
+}
+
+// MatchesLink is Matches for gaps and events, which know site and link alone; those of
+// all links match any.
+func (q Query) MatchesLink(site string, link LinkID) bool {
+	return (q.Site == "" || q.Site == site) && (link == "" || len(q.Links) == 0 || slices.Contains(q.Links, link))
 }
 
 // LinkRecord is what a store knows of a link.

@@ -104,7 +104,7 @@ func (s *Store) Outages(ctx context.Context, q perigee.Query) ([]perigee.Outage,
 		o.Open, _ = r.fields["open"].(bool)
 		name := nameOf(r.tags)
 		o.Stream.Site = f.shown(name)
-		if !matches(q, o.Stream) || !overlaps(r.at, o.End.UnixNano(), from, to) {
+		if !q.Matches(o.Stream) || !overlaps(r.at, o.End.UnixNano(), from, to) {
 			continue
 		}
 		// Under two descriptions of its link it stands twice: while it was open, and

@@ -12,16 +12,6 @@ import (
 
 const hour = int64(time.Hour)
 
-// matches reports whether q selects s, whose site is the one it is shown under.
-func matches(q perigee.Query, s perigee.Stream) bool {
-	return (q.Site == "" || q.Site == s.Site) &&
-		(len(q.Links) == 0 || slices.Contains(q.Links, s.Link)) &&
-		(len(q.Targets) == 0 || slices.Contains(q.Targets, s.Target)) &&
-		(q.Method == "" || q.Method == s.Method) &&
-		(q.Family == "" || q.Family == s.Family) &&
-		(q.Load == "" || q.Load == s.Load)
-}
-
 // streamsOf is the condition that q selects a stream.
 func streamsOf(q perigee.Query, f *fleet) string {
 	return all(f.siteIs(q.Site), anyOf("link", q.Links), anyOf("target", q.Targets),
@@ -74,7 +64,7 @@ func (s *Store) named(ctx context.Context, r reading, q perigee.Query, f *fleet,
 					continue
 				}
 				p.sample.Stream.Site = f.shown(p.name())
-				if matches(q, p.sample.Stream) {
+				if q.Matches(p.sample.Stream) {
 					samples = append(samples, p.sample)
 				}
 			}

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -79,7 +78,7 @@ func (n *names) updateProofs(ctx context.Context, q queryer) error {
 func (n *names) condition(q perigee.Query) string {
 	var ids []string
 	for id, s := range n.streams {
-		if matches(q, s) {
+		if q.Matches(s) {
 			ids = append(ids, strconv.FormatInt(id, 10))
 		}
 	}
@@ -87,19 +86,4 @@ func (n *names) condition(q perigee.Query) string {
 		return ""
 	}
 	return " AND stream IN (" + strings.Join(ids, ", ") + ")"
-}
-
-func matches(q perigee.Query, s perigee.Stream) bool {
-	return (q.Site == "" || q.Site == s.Site) &&
-		(len(q.Links) == 0 || slices.Contains(q.Links, s.Link)) &&
-		(len(q.Targets) == 0 || slices.Contains(q.Targets, s.Target)) &&
-		(q.Method == "" || q.Method == s.Method) &&
-		(q.Family == "" || q.Family == s.Family) &&
-		(q.Load == "" || q.Load == s.Load)
-}
-
-// matchesLink is matches for gaps and events, which know site and link alone; those
-// of all links match any.
-func matchesLink(q perigee.Query, site string, link perigee.LinkID) bool {
-	return (q.Site == "" || q.Site == site) && (link == "" || len(q.Links) == 0 || slices.Contains(q.Links, link))
 }

@@ -35,7 +35,7 @@ func (s *Store) outages(ctx context.Context, q perigee.Query) ([]perigee.Outage,
 			return nil, err
 		}
 		o.Start, o.End = moment(start), moment(end)
-		if matches(q, o.Stream) {
+		if q.Matches(o.Stream) {
 			list = append(list, o)
 		}
 	}
@@ -67,7 +67,7 @@ func (s *Store) gaps(ctx context.Context, q perigee.Query) ([]perigee.Gap, error
 			return nil, err
 		}
 		g.Start, g.End = moment(start), moment(end)
-		if matchesLink(q, g.Site, g.Link) {
+		if q.MatchesLink(g.Site, g.Link) {
 			list = append(list, g)
 		}
 	}
@@ -96,7 +96,7 @@ func (s *Store) events(ctx context.Context, q perigee.Query) ([]perigee.Event, e
 			return nil, err
 		}
 		e.Time = moment(at)
-		if matchesLink(q, e.Site, e.Link) {
+		if q.MatchesLink(e.Site, e.Link) {
 			list = append(list, e)
 		}
 	}

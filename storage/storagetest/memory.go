@@ -201,7 +201,7 @@ func (m *Memory) yield(ctx context.Context, list func() ([]perigee.Sample, error
 func (m *Memory) selectWindows(q perigee.Query, bounded bool) []perigee.Sample {
 	var list []perigee.Sample
 	for _, s := range m.samples {
-		if matches(q, s.Stream) && (!bounded || startsWithin(q, s.Start)) {
+		if q.Matches(s.Stream) && (!bounded || startsWithin(q, s.Start)) {
 			list = append(list, clone(s))
 		}
 	}
@@ -239,7 +239,7 @@ func (m *Memory) Outages(ctx context.Context, q perigee.Query) ([]perigee.Outage
 	defer m.mu.Unlock()
 	var list []perigee.Outage
 	for _, o := range m.outages {
-		if matches(q, o.Stream) && overlaps(q, o.Start, o.End) {
+		if q.Matches(o.Stream) && overlaps(q, o.Start, o.End) {
 			list = append(list, o)
 		}
 	}
@@ -258,7 +258,7 @@ func (m *Memory) Gaps(ctx context.Context, q perigee.Query) ([]perigee.Gap, erro
 	defer m.mu.Unlock()
 	var list []perigee.Gap
 	for g := range m.gaps {
-		if matchesLink(q, g.Site, g.Link) && overlaps(q, g.Start, g.End) {
+		if q.MatchesLink(g.Site, g.Link) && overlaps(q, g.Start, g.End) {
 			list = append(list, g)
 		}
 	}
@@ -278,7 +278,7 @@ func (m *Memory) Events(ctx context.Context, q perigee.Query) ([]perigee.Event, 
 	defer m.mu.Unlock()
 	var list []perigee.Event
 	for e := range m.events {
-		if matchesLink(q, e.Site, e.Link) && startsWithin(q, e.Time) {
+		if q.MatchesLink(e.Site, e.Link) && startsWithin(q, e.Time) {
 			list = append(list, e)
 		}
 	}
@@ -291,21 +291,6 @@ func (m *Memory) Events(ctx context.Context, q perigee.Query) ([]perigee.Event, 
 
 func byStart(a, b perigee.Sample) int {
 	return cmp.Or(a.Start.Compare(b.Start), a.Stream.Compare(b.Stream))
-}
-
-func matches(q perigee.Query, s perigee.Stream) bool {
-	return (q.Site == "" || q.Site == s.Site) &&
-		(len(q.Links) == 0 || slices.Contains(q.Links, s.Link)) &&
-		(len(q.Targets) == 0 || slices.Contains(q.Targets, s.Target)) &&
-		(q.Method == "" || q.Method == s.Method) &&
-		(q.Family == "" || q.Family == s.Family) &&
-		(q.Load == "" || q.Load == s.Load)
-}
-
-// matchesLink is matches for gaps and events, which know site and link alone; those
-// of all links match any.
-func matchesLink(q perigee.Query, site string, link perigee.LinkID) bool {
-	return (q.Site == "" || q.Site == site) && (link == "" || len(q.Links) == 0 || slices.Contains(q.Links, link))
 }
 
 func startsWithin(q perigee.Query, t time.Time) bool {

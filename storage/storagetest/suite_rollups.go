@@ -43,7 +43,7 @@ func (s *suite) rollups(t *testing.T) {
 // checkRollups compares the hours and days that a store yields with merged windows.
 func (s *suite) checkRollups(t *testing.T, store perigee.Store, windows []perigee.Sample, q perigee.Query) {
 	t.Helper()
-	windows = stripped(slices.DeleteFunc(slices.Clone(windows), func(s perigee.Sample) bool { return !matches(q, s.Stream) }))
+	windows = stripped(slices.DeleteFunc(slices.Clone(windows), func(s perigee.Sample) bool { return !q.Matches(s.Stream) }))
 	q.Resolution = perigee.Hours
 	expect(t, collect(t, store.Samples(t.Context(), q)), rollUp(windows, time.Hour), Tolerances{Sums: sumTolerance})
 	q.Resolution = perigee.Days

@@ -243,7 +243,7 @@ func (s *suite) filters(t *testing.T) {
 		"contrary":    {perigee.Query{Site: "elsewhere", Links: []perigee.LinkID{"a"}}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			want := slices.DeleteFunc(slices.Clone(samples), func(s perigee.Sample) bool { return !matches(test.query, s.Stream) })
+			want := slices.DeleteFunc(slices.Clone(samples), func(s perigee.Sample) bool { return !test.query.Matches(s.Stream) })
 			if len(want) != test.want {
 				t.Fatalf("the test itself selects %d, want %d", len(want), test.want)
 			}
