@@ -74,21 +74,9 @@ func (c *Client) mayWrite(ctx context.Context) (trouble, bool) {
 	return t, ok
 }
 
-// mayRead asks for points of a time that has none.
+// mayRead asks for points of a moment that has none.
 func (c *Client) mayRead(ctx context.Context) error {
-	rows, err := c.query(ctx, fmt.Sprintf(`from(bucket: "%s") |> range(start: 1700-01-01T00:00:00Z, stop: 1700-01-01T00:00:01Z) |> limit(n: 1)`, bucketText(c.options.Bucket)))
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() { // to the end, where the error would be
-	}
-	return c.interrupted(rows.Err())
-}
-
-// bucketText escapes what ends or interpolates a Flux string literal.
-func bucketText(text string) string {
-	return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\x24`).Replace(text)
+	return c.rows(ctx, c.question(measurementWindow, epoch, epoch+int64(time.Second)), func(row) error { return nil })
 }
 
 // checkClock compares clocks by the Date of an answer, which is of whole seconds.
@@ -120,29 +108,28 @@ func clockFinding(ahead time.Duration) Finding {
 // recently is how far back other services are looked for.
 const recently = 7 * 24 * time.Hour
 
+// lately asks for the last value of each series of a measurement.
+func (c *Client) lately(measurement, condition string) string {
+	return c.question(measurement, time.Now().Add(-recently).UnixNano(), latest, condition) + "\n  |> last()"
+}
+
 // checkFields looks for fields that another program has written with another type:
 // InfluxDB refuses ours where they are.
 func (c *Client) checkFields(ctx context.Context) Finding {
 	f := Finding{Check: "fields"}
-	rows, err := c.query(ctx, fmt.Sprintf(`from(bucket: "%s") |> range(start: -%dh) |> filter(fn: (r) => r._measurement == "%s" and r._field != "sketch" and r._field != "state") |> last() |> keep(columns: ["_field", "_value"])`,
-		bucketText(c.options.Bucket), recently/time.Hour, measurementWindow))
-	if err != nil {
-		f.Message = err.Error()
-		return f
-	}
-	defer rows.Close()
 	kinds := map[string]string{}
 	for i := range sampleFields {
 		kinds[sampleFields[i].name] = sampleFields[i].kind()
 	}
 	var wrong []string
-	for rows.Next() {
-		name, kind := rows.Record().Field(), kindOf(rows.Record().Value())
+	err := c.rows(ctx, c.lately(measurementWindow, `r._field != "sketch" and r._field != "state"`)+"\n  |> keep(columns: [\"_field\", \"_value\"])", func(r row) error {
+		name, kind := r.text("_field"), kindOf(r["_value"])
 		if want, ours := kinds[name]; ours && kind != want && !slices.Contains(wrong, name) {
 			wrong = append(wrong, name)
 		}
-	}
-	if err := c.interrupted(rows.Err()); err != nil {
+		return nil
+	})
+	if err != nil {
 		f.Message = err.Error()
 		return f
 	}
@@ -172,25 +159,15 @@ func kindOf(value any) string {
 // checkInstances looks for services that write as the same site and link.
 func (c *Client) checkInstances(ctx context.Context) Finding {
 	f := Finding{Check: "instances"}
-	rows, err := c.query(ctx, fmt.Sprintf(`from(bucket: "%s") |> range(start: -%dh) |> filter(fn: (r) => r._measurement == "%s" and r._field == "mark") |> last()`,
-		bucketText(c.options.Bucket), recently/time.Hour, measurementLink))
-	if err != nil {
-		f.Message = err.Error()
-		return f
-	}
-	defer rows.Close()
 	instances := map[string][]string{}
-	for rows.Next() {
-		values := rows.Record().Values()
-		site, _ := values["site"].(string)
-		link, _ := values["link"].(string)
-		instance, _ := values["instance"].(string)
-		name := decodeTag(site) + "/" + decodeTag(link)
-		if !slices.Contains(instances[name], instance) {
+	err := c.rows(ctx, c.lately(measurementLink, `r._field == "mark"`), func(r row) error {
+		name := r.text("site") + "/" + r.text("link")
+		if instance := r.text("instance"); !slices.Contains(instances[name], instance) {
 			instances[name] = append(instances[name], instance)
 		}
-	}
-	if err := c.interrupted(rows.Err()); err != nil {
+		return nil
+	})
+	if err != nil {
 		f.Message = err.Error()
 		return f
 	}
