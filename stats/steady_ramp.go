@@ -1,0 +1,91 @@
+package stats
+
+import "time"
+
+// The rule that separates a transfer's ramp from its steady part.
+const (
+	// reached is the share of the mean of all that follows at which a sender has
+	// reached its rate. With less the end of slow start counts as steady, with more
+	// noise and a slow rise count as ramp.
+	reached = 0.9
+
+	// A rate is taken over windowRTTs round trips, because on a long path the counts
+	// of slow start come in one burst each; and over windowCounts at least.
+	windowRTTs   = 2
+	windowCounts = 3
+
+	// For so long after reaching its rate a sender may still repair what it lost by
+	// going too far.
+	repairRTTs = 20
+	repairTime = time.Second
+
+	// repairGain is what leaving out the repair must make of the squared standard
+	// error: what changes it less is chance.
+	repairGain = 0.5
+
+	// growth is by how much the later half of what follows a long ramp may be faster
+	// than the earlier: 1.1 is what a rate has that grows for ever in
+	// proportion to time.
+	growth = 1.05
+)
+
+// ramp returns how many counts come before the steady part; all of them if the rate is
+// never reached.
+//
+// First, a ramp is a rise: it ends at the first window whose rate is nine tenths of
+// the mean of all that comes from there on. (The reverse of the cumulative mean, by
+// which simulations are truncated: Conway 1963, Fishman 1973.) What falls, slowly or at
+// once, is no ramp, and where growth does not end the point runs away to the end.
+//
+// Second, what slow start lost by overshooting is repaired before the rate is steady.
+// It is left out as White's MSER (1997) leaves out a transient: the cut
+// is where the standard error of the rest, as if its round trips were independent, is least;
+// but only if what is cut off is slower than the rest, and near.
+//
+// With slots, the mean to be reached is that of the same slot: a slow one that comes
+// first is no ramp.
+func (t *transfer) ramp() int {
+	for d := 0; d+t.window <= t.n; d++ {
+		rate := t.mean(d, d+t.window)
+		if rate > 0 && rate >= reached*t.mean(d, t.slotEnd(d, 2*t.window)) {
+			return t.repaired(d)
+		}
+	}
+	return t.n
+}
+
+// repaired returns where the repair of an overshoot ends that may follow the ramp's
+// end at start; start itself if there is none.
+func (t *transfer) repaired(start int) int {
+	most := start + max(t.steps(repairRTTs*t.o.RTT), t.steps(repairTime))
+	// Round trips are counted from the end of the series, and sums of squares of
+	// their means are taken around the mean of all.
+	center := t.mean(start, t.n)
+	best, least := start, 0.0
+	squares, number := 0.0, 0.0
+	for d := t.n - t.rtt; d >= start; d -= t.rtt {
+		v := t.mean(d, d+t.rtt) - center
+		squares, number = squares+v*v, number+1
+		if t.n-d < t.least || d > most {
+			continue
+		}
+		off := t.mean(d, t.n) - center
+		score := max(0, squares-number*off*off) / (number * number)
+		switch {
+		case d-start < t.rtt: // the whole
+			if best == start || least > repairGain*score {
+				return start
+			}
+		case (best == start || score < least) && t.mean(start, d) < t.mean(d, t.n):
+			best, least = d, score
+		}
+	}
+	return best
+}
+
+// grows reports whether what follows a long ramp is still part of it. A short ramp
+// needs no such proof: a rate of which most has the same level is steady.
+func (t *transfer) grows(ramp int) bool {
+	middle := (ramp + t.n) / 2
+	return ramp > t.n-ramp && t.mean(middle, t.n) > growth*t.mean(ramp, middle)
+}
