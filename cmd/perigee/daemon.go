@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -65,8 +63,8 @@ func newDaemon(ctx context.Context, s streams, p plan, listener net.Listener, li
 	}
 	if p.influxdb != nil {
 		d.forward, err = newForwarding(ctx, d.store, forwardOptions{
-			site: p.site.Name, links: p.links, metered: p.metered, db: *p.influxdb, timeout: p.patience,
-			now: func() time.Time { return d.clock().Wall }, log: slog.New(slog.NewTextHandler(s.err, nil)),
+			site: p.site.Name, links: p.links, metered: p.metered, db: *p.influxdb,
+			now: d.now, log: s.log(),
 		})
 		if err != nil {
 			return nil, err
@@ -134,7 +132,7 @@ func (d *daemon) Run(ctx context.Context) (err error) {
 		return api.Serve(serving, d.listener, d.handler())
 	})
 	group.Go(func() error {
-		keeper := storage.Keeper{Store: d.store, Retention: d.plan.retention, Now: func() time.Time { return d.clock().Wall },
+		keeper := storage.Keeper{Store: d.store, Retention: d.plan.retention, Now: d.now,
 			Failed: func(err error) { d.s.notef("perigee: keeping the store in order: %v", err) }}
 		return keeper.Run(keeping)
 	})
@@ -157,36 +155,18 @@ func (d *daemon) recordEnd(ctx context.Context) error {
 
 // handler answers the API and the page from the store.
 func (d *daemon) handler() http.Handler {
-	return api.New(api.Options{
-		Store:   d.store,
-		Version: buildInfo().Version,
-		Now:     func() time.Time { return d.clock().Wall },
-		Ready:   d.ready,
-		Export: func(ctx context.Context, w io.Writer, format string, q perigee.Query) error {
-			return export(ctx, w, d.store, format, false, q)
-		},
-		Feed:   &d.feed,
-		Outbox: d.outbox(),
-		Log:    slog.New(slog.NewTextHandler(d.s.err, nil)),
-	})
+	o := answering(d.s, d.store)
+	o.Now, o.Ready, o.Feed, o.Outbox = d.now, d.ready, &d.feed, d.forward.api()
+	return api.New(o)
 }
 
-// outbox is what the API may ask of forwarding; nil if there is none.
-func (d *daemon) outbox() api.Outbox {
-	if d.forward == nil {
-		return nil
-	}
-	return d.forward
-}
+// now is the wall clock.
+func (d *daemon) now() time.Time { return d.clock().Wall }
 
 // ready reports each stream and the store, for /readyz.
 func (d *daemon) ready(ctx context.Context) []api.Check {
-	var checks []api.Check
-	if _, err := d.store.Links(ctx); err != nil {
-		checks = append(checks, api.Check{Name: "store", Reason: err.Error()})
-	} else {
-		checks = append(checks, api.Check{Name: "store", OK: true})
-	}
+	_, err := d.store.Links(ctx)
+	checks := []api.Check{checkOf("store", err)}
 	if err := d.runner.StoreError(); err != nil {
 		checks = append(checks, api.Check{Name: "recording", Reason: err.Error()})
 	}

@@ -92,6 +92,16 @@ func (c demoCommand) outside(ctx context.Context, s streams) (err error) {
 	return supervise(child)
 }
 
+// listen opens the listener of the page, on any port if the usual one is in use.
+func (c demoCommand) listen(ctx context.Context) (net.Listener, error) {
+	listener, err := listen(ctx, c.Listen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		host, _, _ := net.SplitHostPort(c.Listen)
+		listener, err = listen(ctx, net.JoinHostPort(host, "0"))
+	}
+	return listener, err
+}
+
 // arguments repeats the command for the child.
 func (c demoCommand) arguments() []string {
 	args := []string{"demo", "--store=" + c.Store, "--listen=" + c.Listen, "--for=" + c.For.String(),

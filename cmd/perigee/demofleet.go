@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -96,23 +93,13 @@ func (c demoCommand) runFleet(ctx context.Context, s streams) (err error) {
 	return m.conclude(c.JSON)
 }
 
-// listen opens the listener of the page, on any port if the usual one is in use.
-func (c demoCommand) listen(ctx context.Context) (net.Listener, error) {
-	listener, err := listen(ctx, c.Listen)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		host, _, _ := net.SplitHostPort(c.Listen)
-		listener, err = listen(ctx, net.JoinHostPort(host, "0"))
-	}
-	return listener, err
-}
-
 // forwardTo prepares to forward to the database of a configuration.
 func (m *simulation) forwardTo(ctx context.Context, file string) (*forwarding, error) {
 	loaded, err := config.LoadServe(file)
 	if err != nil {
 		return nil, err
 	}
-	return newForwarding(ctx, m.store, forwardOptions{db: loaded.InfluxDB, now: time.Now, log: slog.New(slog.NewTextHandler(m.s.err, nil))})
+	return newForwarding(ctx, m.store, forwardOptions{db: loaded.InfluxDB, now: time.Now, log: m.s.log()})
 }
 
 // append stores a batch of the fleet.
@@ -226,16 +213,8 @@ func (m *simulation) tell() {
 
 // handler answers the API and the page from the store.
 func (m *simulation) handler() http.Handler {
-	o := api.Options{
-		Store: m.store, Version: buildInfo().Version, Now: time.Now,
-		Export: func(ctx context.Context, w io.Writer, format string, q perigee.Query) error {
-			return export(ctx, w, m.store, format, false, q)
-		},
-		Log: slog.New(slog.NewTextHandler(m.s.err, nil)),
-	}
-	if m.forward != nil {
-		o.Outbox = m.forward
-	}
+	o := answering(m.s, m.store)
+	o.Outbox = m.forward.api()
 	return api.New(o)
 }
 

@@ -150,6 +150,14 @@ func (f *forwarding) account(ctx context.Context) error {
 	return nil
 }
 
+// api is what the API may ask of f; nil, which says that nothing is forwarded, if f is.
+func (f *forwarding) api() api.Outbox {
+	if f == nil {
+		return nil
+	}
+	return f
+}
+
 // check tells /readyz whether results get through, or what a person must do.
 func (f *forwarding) check() api.Check {
 	status := f.outbox.Status()

@@ -249,6 +249,57 @@ func TestForwardingSurvivesEveryFault(t *testing.T) {
 	t.Logf("%d windows, %d calls, %d faults, %d calls answered with success by the server", stored, proxy.calls.Load(), proxy.faults.Load(), proxy.passed.Load())
 }
 
+// TestDatabaseAway stores ten windows for each second that the database is away, ours
+// ended and begun anew in the middle: what was measured is there in the end, once.
+func TestDatabaseAway(t *testing.T) {
+	for name, seconds := range map[string]int{"60 s": 60, "10 min": 600} {
+		t.Run(name, func(t *testing.T) {
+			server := influxtest.Start(t)
+			bucket := server.Bucket(t)
+			store := openStore(t)
+			g := storagetest.NewGenerator(3)
+			g.Window, g.Interval = 100*time.Millisecond, 50*time.Millisecond
+			begin := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+			stream := storagetest.Stream("geo", "far")
+			stored := 0
+			second := func(f *forwarding) {
+				b := perigee.Batch{}
+				for range 10 {
+					b.Samples = append(b.Samples, g.Sample(stream, begin.Add(time.Duration(stored)*g.Window)))
+					stored++
+				}
+				if err := store.Append(t.Context(), b); err != nil {
+					t.Fatal(err)
+				}
+				f.outbox.Wake()
+			}
+			f := newTestForwarding(t, store, server.URL, bucket, server.Token, 2*time.Second)
+			stop := f.start(t)
+			within(t, "windows to be forwarded", func() bool { second(f); return f.outbox.Status().Sent > 100 })
+			server.Kill() // in the middle of writes
+			for n := range seconds {
+				if n == seconds/2 {
+					stop()
+					f = newTestForwarding(t, store, server.URL, bucket, server.Token, 2*time.Second)
+					f.start(t)
+				}
+				second(f)
+			}
+			within(t, "the database to be missed", func() bool { return f.outbox.Status().Problem.Reason != "" })
+			server.Restart(t)
+			for range 10 {
+				second(f)
+			}
+			f.drain(t)
+			got := windowsAt(t, server, bucket)
+			if len(got) != stored {
+				t.Errorf("%d windows were measured, the database has %d", stored, len(got))
+			}
+			sameWindows(t, got, windowsIn(t, store))
+		})
+	}
+}
+
 // TestOnePoisonedWindowAmongTenThousand has the database refuse one window for ever: in
 // the week it was measured in, a field of its measurement has another type.
 func TestOnePoisonedWindowAmongTenThousand(t *testing.T) {

@@ -54,15 +54,7 @@ func readToken(db config.InfluxDB) (string, error) {
 
 // database returns what the configuration says of the database.
 func (f configFlag) database() (config.InfluxDB, error) {
-	file, err := f.find()
-	if err != nil {
-		return config.InfluxDB{}, err
-	}
-	if file == "" {
-		return config.InfluxDB{}, &perigee.Error{Code: perigee.CodeInvalid,
-			Message: fmt.Sprintf("no configuration found in %v; name one that has storage.influxdb with --config", configPlaces)}
-	}
-	loaded, err := config.LoadServe(file)
+	loaded, err := f.loadServe("name one that has storage.influxdb with --config")
 	return loaded.InfluxDB, err
 }
 
@@ -107,7 +99,7 @@ func (c influxSetupCommand) Run(ctx context.Context, s streams) error {
 	result, err := client.Setup(ctx, influx.SetupOptions{Retention: keep})
 	// What was made is told even if something failed later: secrets are not shown twice.
 	if c.JSON {
-		err = errors.Join(err, writeJSON(s.out, setupResultJSON{Server: string(result.Dialect) + " " + result.Version, Done: orNone(result.Done), Found: orNone(result.Found),
+		err = errors.Join(err, writeJSON(s.out, setupResultJSON{Server: string(result.Dialect) + " " + result.Version, Done: append([]string{}, result.Done...), Found: append([]string{}, result.Found...),
 			WriteToken: result.WriteToken, ReadToken: result.ReadToken}))
 	} else if len(result.Done)+len(result.Found) > 0 {
 		err = errors.Join(err, printSetup(s, result))
@@ -167,19 +159,7 @@ type forwardingJSON struct {
 	Pending     int64            `json:"pending"`
 	Oldest      *time.Time       `json:"oldest"`
 	DeadLetters int64            `json:"dead_letters"`
-	Letters     []deadLetterJSON `json:"newest_dead_letters"`
-}
-
-// deadLetterJSON is a result that the database refused for good.
-type deadLetterJSON struct {
-	ID     int64     `json:"id"`
-	Kind   string    `json:"kind"`
-	Site   string    `json:"site"`
-	Link   string    `json:"link"`
-	Target string    `json:"target"`
-	Time   time.Time `json:"time"`
-	Reason string    `json:"reason"`
-	Since  time.Time `json:"since"`
+	Letters     []api.DeadLetter `json:"newest_dead_letters"`
 }
 
 // Run implements the command.
@@ -204,7 +184,14 @@ func (c influxStatusCommand) Run(ctx context.Context, s streams) error {
 	}
 	_, err = fmt.Fprintf(s.out, "; %d were refused for good\n", state.DeadLetters)
 	for _, l := range state.Letters {
-		fmt.Fprintf(s.out, "  %d: %s of %s/%s to %s at %s: %s\n", l.ID, l.Kind, l.Site, l.Link, l.Target, l.Time.Format(time.RFC3339Nano), l.Reason)
+		subject := l.Site
+		if l.Link != nil {
+			subject += "/" + *l.Link
+		}
+		if l.Target != nil {
+			subject += " to " + *l.Target
+		}
+		fmt.Fprintf(s.out, "  %d: %s of %s at %s: %s\n", l.ID, l.Kind, subject, l.Time.Format(time.RFC3339Nano), l.Reason)
 	}
 	if len(state.Letters) > 0 {
 		_, err = fmt.Fprintln(s.out, "mend the cause, then: perigee influx resend")
@@ -213,7 +200,7 @@ func (c influxStatusCommand) Run(ctx context.Context, s streams) error {
 }
 
 func (c influxStatusCommand) read(ctx context.Context, store *sqlite.Store) (forwardingJSON, error) {
-	state := forwardingJSON{Letters: []deadLetterJSON{}}
+	state := forwardingJSON{Letters: []api.DeadLetter{}}
 	var err error
 	if state.Instance, err = store.Instance(ctx); err != nil {
 		return state, err
@@ -228,8 +215,7 @@ func (c influxStatusCommand) read(ctx context.Context, store *sqlite.Store) (for
 	}
 	letters, err := store.DeadLetters(ctx, c.Limit)
 	for _, l := range letters {
-		state.Letters = append(state.Letters, deadLetterJSON{ID: l.ID, Kind: string(l.Kind), Site: l.Stream.Site, Link: string(l.Stream.Link),
-			Target: string(l.Stream.Target), Time: l.Time.UTC(), Reason: l.Reason, Since: l.Since.UTC()})
+		state.Letters = append(state.Letters, api.NewDeadLetter(l))
 	}
 	return state, err
 }
@@ -314,12 +300,4 @@ func printSetup(s streams, r influx.SetupResult) error {
 	}
 	_, err := fmt.Fprintln(s.out, "then: perigee influx check")
 	return err
-}
-
-// orNone is list, never null in JSON.
-func orNone(list []string) []string {
-	if list == nil {
-		return []string{}
-	}
-	return list
 }

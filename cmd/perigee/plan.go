@@ -33,7 +33,6 @@ type plan struct {
 	retention storage.Retention
 	influxdb  *config.InfluxDB // where results are forwarded to; nil: nowhere
 	metered   []perigee.LinkID
-	patience  time.Duration // with each call to InfluxDB; 0: the client's default
 	listen    string
 	warnings  []string
 	origin    string // where the plan came from, in words

@@ -3,10 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
-	"time"
 
 	"perigee"
 	"perigee/api"
@@ -23,15 +20,7 @@ type serveCommand struct {
 
 // Run implements the command.
 func (c serveCommand) Run(ctx context.Context, s streams) error {
-	file, err := c.find()
-	if err != nil {
-		return err
-	}
-	if file == "" {
-		return &perigee.Error{Code: perigee.CodeInvalid,
-			Message: fmt.Sprintf("no configuration found in %v; name one whose storage.influxdb says which database to show: perigee serve -c FILE", configPlaces)}
-	}
-	loaded, err := config.LoadServe(file)
+	loaded, err := c.loadServe("name one whose storage.influxdb says which database to show: perigee serve -c FILE")
 	if err != nil {
 		return err
 	}
@@ -59,30 +48,25 @@ func (c serveCommand) Run(ctx context.Context, s streams) error {
 
 // serveHandler answers the API and the page from a store that somebody else fills.
 func serveHandler(s streams, store perigee.Store) http.Handler {
-	return api.New(api.Options{
-		Store:   store,
-		Version: buildInfo().Version,
-		Now:     time.Now,
-		Ready: func(ctx context.Context) []api.Check {
-			ctx, cancel := context.WithTimeout(ctx, readyTimeout)
-			defer cancel()
-			_, err := store.Links(ctx)
-			return []api.Check{checkOf("influxdb", err)}
-		},
-		Export: func(ctx context.Context, w io.Writer, format string, q perigee.Query) error {
-			return export(ctx, w, store, format, false, q)
-		},
-		Log: slog.New(slog.NewTextHandler(s.err, nil)),
-	})
+	o := answering(s, store)
+	o.Ready = func(ctx context.Context) []api.Check {
+		ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+		defer cancel()
+		_, err := store.Links(ctx)
+		return []api.Check{checkOf("influxdb", err)}
+	}
+	return api.New(o)
 }
 
-// readyTimeout bounds how long /readyz waits for a database.
-const readyTimeout = 5 * time.Second
-
-// checkOf is a check that failed if err is not nil.
-func checkOf(name string, err error) api.Check {
+// loadServe reads of the configuration what a process needs that only speaks with the
+// database. Where there is none, its error ends with advice.
+func (f configFlag) loadServe(advice string) (config.Serve, error) {
+	file, err := f.find()
 	if err != nil {
-		return api.Check{Name: name, Reason: err.Error()}
+		return config.Serve{}, err
 	}
-	return api.Check{Name: name, OK: true}
+	if file == "" {
+		return config.Serve{}, &perigee.Error{Code: perigee.CodeInvalid, Message: fmt.Sprintf("no configuration found in %v; %s", configPlaces, advice)}
+	}
+	return config.LoadServe(file)
 }
