@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"perigee"
-	"perigee/stats"
 )
 
 // streamConfig is what the builder must know of a stream.
@@ -33,9 +32,19 @@ type builder struct {
 	undecided int
 	capacity  int // probes of the fullest window of late
 
-	judged    perigee.Seq // every probe before it has been given to judge's caller
-	variation stats.Variation
-	part      *part // of the last closed window
+	judged perigee.Seq // every probe before it has been given to judge's caller
+	pauses []pause     // not told yet, in order
+	paused bool        // the next probe is the first after a pause
+
+	series series // of the closed windows
+	part   *part  // of the last closed window
+}
+
+// pause is when probes of a stream's link began to go to the stream of another load.
+type pause struct {
+	seq  perigee.Seq // the first probe after it, whenever that is
+	span *span
+	at   time.Duration
 }
 
 func newBuilder(c streamConfig) *builder { return &builder{streamConfig: c} }
@@ -60,12 +69,26 @@ func (b *builder) plan(s *span, at time.Duration) perigee.Seq {
 		b.windows = append(b.windows, &window{span: s, first: b.next, probes: make([]perigee.Singleton, 0, b.capacity)})
 	}
 	w := b.windows[len(b.windows)-1]
+	w.proven = false // if it was, at a pause
+	if b.paused {
+		w.resumed, b.paused = append(w.resumed, len(w.probes)), false
+	}
 	seq := b.next
 	w.probes = append(w.probes, perigee.Singleton{Seq: seq, At: at})
 	w.undecided++
 	b.undecided++
 	b.next++
 	return seq
+}
+
+// pause tells that the probes from the given instant in s on go to another stream, until
+// the next one is planned. What lies on its two sides is no neighbour.
+func (b *builder) pause(s *span, at time.Duration) {
+	if b.paused || b.next == 0 {
+		return // nothing was planned since the last time
+	}
+	b.paused = true
+	b.pauses = append(b.pauses, pause{seq: b.next, span: s, at: at})
 }
 
 // decide takes the final outcome of a probe and returns what is kept of it. It reports
@@ -139,11 +162,14 @@ func (b *builder) expire(now time.Duration) {
 }
 
 // judge calls f for each probe that has not been judged yet, in send order, up to the
-// first that is undecided.
+// first that is undecided or the end of the probes before a pause.
 func (b *builder) judge(f func(*span, perigee.Singleton)) {
 	for _, w := range b.windows {
 		end := w.first + perigee.Seq(len(w.probes))
 		for ; b.judged < end; b.judged++ {
+			if len(b.pauses) > 0 && b.pauses[0].seq == b.judged {
+				return
+			}
 			p := w.probes[b.judged-w.first]
 			if p.Outcome == 0 {
 				return
@@ -151,6 +177,17 @@ func (b *builder) judge(f func(*span, perigee.Singleton)) {
 			f(w.span, p)
 		}
 	}
+}
+
+// takePause returns the pause that follows what was judged, and forgets it. It reports
+// false if there is none.
+func (b *builder) takePause() (pause, bool) {
+	if len(b.pauses) == 0 || b.pauses[0].seq != b.judged {
+		return pause{}, false
+	}
+	p := b.pauses[0]
+	b.pauses = append(b.pauses[:0], b.pauses[1:]...)
+	return p, true
 }
 
 // due reports whether the oldest window may be closed: all its probes are decided, and
@@ -163,6 +200,19 @@ func (b *builder) due(now time.Duration) bool {
 // gets it when it ends.
 func (b *builder) oldestProven() bool { return len(b.windows) > 0 && b.windows[0].proven }
 
+// newestProven reports whether the newest window has its proof already, from a pause.
+func (b *builder) newestProven() bool {
+	return len(b.windows) > 0 && b.windows[len(b.windows)-1].proven
+}
+
+// oldest returns the first probe whose window is not closed.
+func (b *builder) oldest() perigee.Seq {
+	if len(b.windows) == 0 {
+		return b.next
+	}
+	return b.windows[0].first
+}
+
 // close turns the oldest window into a sample. All its probes are decided and judged.
 func (b *builder) close() perigee.Sample {
 	w := b.windows[0]
@@ -171,12 +221,12 @@ func (b *builder) close() perigee.Sample {
 	b.windows = b.windows[:len(b.windows)-1]
 	if w.span.part != b.part {
 		if b.part != nil && b.part.cause == breakGap {
-			b.variation.Missed() // probes before and after a gap are no neighbours
+			b.series.variation.Missed() // probes before and after a gap are no neighbours
 		}
 		b.part = w.span.part
 	}
 	b.capacity = max(len(w.probes), b.capacity-b.capacity/8)
-	return w.sample(b.streamConfig, &b.variation)
+	return w.sample(b.streamConfig, &b.series)
 }
 
 func (b *builder) skipUndecided(w *window, cause string) {

@@ -1,175 +1,143 @@
 package probes
 
 import (
-	"context"
-	"fmt"
-	"math/rand/v2"
-	"sync"
 	"time"
 
 	"perigee"
 )
 
-// line is one stream being measured: its prober, what is known of its probes, and the
-// Emitter that the prober reports to.
+// line is one stream being measured: what is known of its probes, and the outages in
+// them. Its prober serves several lines, see feed.
 //
-// The prober calls Singleton, Duplicate and Event from its goroutines, the runner's
-// loop calls the rest. Spans belong to the loop: methods that the prober calls do not
+// decide and duplicate are called from the prober's goroutines, current from any, the
+// rest from the runner's loop. Spans belong to the loop: what the prober calls does not
 // read them.
 type line struct {
 	streamConfig
-	prober      perigee.Prober
-	clock       perigee.Clock
-	rng         *rand.Rand // of the supervisor alone
+	feed        *feed
 	onSingleton func(perigee.Stream, perigee.Singleton)
 
 	tracker tracker // of the loop alone
 
-	mu      sync.Mutex // guards all that follows
-	builder *builder
-	events  []perigee.Event
-	status  Status
-	decided time.Duration // monotonic clock at the last outcome
-
-	// broken is set from a panic of the prober to its next start: it is not
-	// called in between.
-	broken string
-	stop   context.CancelCauseFunc // ends the current Run of the prober; nil if there is none
+	// What follows is guarded by feed.mu.
+	builder      *builder
+	answered     perigee.Seq // one past the latest probe that was answered
+	decided      time.Duration
+	lastDecided  time.Time
+	lastReceived time.Time
 }
 
-// eventLimit bounds the events of one stream that wait to be recorded: they are taken
-// several times a second, so only a prober gone wild meets it.
-const eventLimit = 1000
+func newLine(f *feed, c streamConfig, outageAfter time.Duration, onSingleton func(perigee.Stream, perigee.Singleton)) *line {
+	return &line{
+		streamConfig: c, feed: f, onSingleton: onSingleton,
+		tracker: tracker{stream: c.key, after: outageAfter},
+		builder: newBuilder(c),
+	}
+}
 
-// Singleton implements perigee.Emitter.
-func (l *line) Singleton(s perigee.Singleton) {
-	now := l.clock()
-	l.mu.Lock()
+// current reports whether probes go to this line now.
+func (l *line) current() bool { return l.feed.current == l }
+
+// decide takes the outcome of a probe.
+func (l *line) decide(s perigee.Singleton) {
+	now := l.feed.clock()
+	l.feed.mu.Lock()
+	// The prober knows no lines: to it, probes of other loads have an order too.
+	s.Reordered = s.Reordered && s.Seq+1 < l.answered
 	kept, ok := l.builder.decide(s)
 	if ok {
 		l.note(kept, now)
 	}
-	l.mu.Unlock()
+	l.feed.mu.Unlock()
 	if ok && l.onSingleton != nil {
 		l.onSingleton(l.key, kept)
 	}
 }
 
-// note updates the status with an outcome. l.mu is held.
+// note updates the status with an outcome. feed.mu is held.
 func (l *line) note(s perigee.Singleton, now perigee.Reading) {
 	l.decided = now.Mono
-	l.status.LastSingleton = now.Wall
+	l.lastDecided = now.Wall
 	switch s.Outcome {
 	case perigee.Received:
-		l.status.LastReceived = now.Wall
-		l.status.LastError = ""
+		l.lastReceived = now.Wall
+		l.feed.lastError = ""
 	case perigee.SendFailed:
-		l.status.LastError = s.Cause
+		l.feed.lastError = s.Cause
+	}
+	if s.Outcome == perigee.Received || s.Outcome == perigee.Late {
+		l.answered = max(l.answered, s.Seq+1)
 	}
 }
 
-// Duplicate implements perigee.Emitter.
-func (l *line) Duplicate(seq perigee.Seq) {
-	l.mu.Lock()
+func (l *line) duplicate(seq perigee.Seq) {
+	l.feed.mu.Lock()
 	l.builder.duplicate(seq)
-	l.mu.Unlock()
-}
-
-// Event implements perigee.Emitter.
-func (l *line) Event(kind perigee.EventKind, detail string) {
-	now := l.clock().Wall
-	l.mu.Lock()
-	l.addEvent(now, kind, detail)
-	l.mu.Unlock()
-}
-
-// addEvent keeps an event until it is taken. l.mu is held.
-func (l *line) addEvent(now time.Time, kind perigee.EventKind, detail string) {
-	if len(l.events) < eventLimit {
-		l.events = append(l.events, perigee.Event{Site: l.key.Site, Link: l.key.Link, Time: now, Kind: kind, Detail: l.name() + ": " + detail})
-	}
-}
-
-// name tells the stream apart from others of its link.
-func (l *line) name() string {
-	return fmt.Sprintf("%s to %s over %s", l.key.Method, l.key.Target, l.key.Family)
+	l.feed.mu.Unlock()
 }
 
 // plan adds a probe that is due and returns its number.
 func (l *line) plan(s *span, at time.Duration) perigee.Seq {
-	l.mu.Lock()
-	begins := l.builder.begins(s)
-	l.mu.Unlock()
-	if begins {
+	l.feed.mu.Lock()
+	wanting := l.builder.begins(s) && !l.builder.newestProven()
+	l.feed.mu.Unlock()
+	if wanting {
 		l.prove() // the window before has seen its last probe
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.feed.mu.Lock()
+	defer l.feed.mu.Unlock()
 	return l.builder.plan(s, at)
 }
 
 // prove stores the proof of link of the newest window.
 func (l *line) prove() {
-	proof, err := l.proof()
-	if err != nil {
-		l.fail(err)
-	}
-	l.mu.Lock()
+	proof := l.feed.proof()
+	l.feed.mu.Lock()
 	l.builder.prove(proof)
-	l.mu.Unlock()
+	l.feed.mu.Unlock()
 }
 
-func (l *line) proof() (proof perigee.Proof, err error) {
-	defer recovered(&err)
-	return l.prober.Proof(), nil
+// pause tells that probes go to another line from the given instant in s on. The newest
+// window is proven now: when it is closed, the link may be another.
+func (l *line) pause(s *span, at time.Duration) {
+	l.prove()
+	l.feed.mu.Lock()
+	l.builder.pause(s, at)
+	l.feed.mu.Unlock()
 }
 
 // send has the prober send a planned probe.
 func (l *line) send(seq perigee.Seq) {
-	l.mu.Lock()
-	broken := l.broken
-	l.mu.Unlock()
-	if broken != "" {
-		l.skip(seq, broken)
-		return
+	if cause := l.feed.send(seq); cause != "" {
+		l.skip(seq, cause)
 	}
-	if err := l.trySend(seq); err != nil {
-		l.fail(err)
-		l.skip(seq, err.Error())
-	}
-}
-
-func (l *line) trySend(seq perigee.Seq) (err error) {
-	defer recovered(&err)
-	l.prober.Send(seq, l)
-	return nil
 }
 
 // skip decides that a planned probe was not measured.
 func (l *line) skip(seq perigee.Seq, cause string) {
-	l.Singleton(perigee.Singleton{Seq: seq, Outcome: perigee.Skipped, Cause: cause})
+	l.decide(perigee.Singleton{Seq: seq, Outcome: perigee.Skipped, Cause: cause})
 }
 
 // interrupt tells that the monitor stopped measuring at the given instant.
 func (l *line) interrupt(from time.Duration, cause string) {
-	l.mu.Lock()
+	l.feed.mu.Lock()
 	l.builder.interrupt(from, cause)
-	l.mu.Unlock()
+	l.feed.mu.Unlock()
 }
 
 // undecided returns how many probes are undecided, and when the last was decided.
 func (l *line) undecided() (int, time.Duration) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.feed.mu.Lock()
+	defer l.feed.mu.Unlock()
 	return l.builder.undecided, l.decided
 }
 
 // collect adds what can be recorded by now to b.
 func (l *line) collect(now time.Duration, b *perigee.Batch) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.feed.mu.Lock()
+	defer l.feed.mu.Unlock()
 	l.builder.expire(now)
-	l.builder.judge(l.tracker.judge)
+	l.judge()
 	closed := len(b.Samples)
 	for l.builder.due(now) {
 		l.closeOldest(b)
@@ -178,53 +146,40 @@ func (l *line) collect(now time.Duration, b *perigee.Batch) {
 		l.tracker.renew()
 	}
 	b.Outages = append(b.Outages, l.tracker.take()...)
-	b.Events = append(b.Events, l.events...)
-	l.events = l.events[:0]
 }
 
 // flush adds all that is left to b: nothing more will be sent or heard.
 func (l *line) flush(b *perigee.Batch) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.feed.mu.Lock()
+	defer l.feed.mu.Unlock()
 	l.builder.abandon("the monitor was stopped")
-	l.builder.judge(l.tracker.judge)
+	l.judge()
 	for len(l.builder.windows) > 0 {
 		l.closeOldest(b)
 	}
 	l.tracker.renew()
 	b.Outages = append(b.Outages, l.tracker.take()...)
-	b.Events = append(b.Events, l.events...)
-	l.events = nil
 }
 
-// closeOldest closes the oldest window. l.mu is held, but given up to ask the prober
+// judge tells the tracker what was decided, and the pauses in between. feed.mu is held.
+func (l *line) judge() {
+	for {
+		l.builder.judge(l.tracker.judge)
+		p, ok := l.builder.takePause()
+		if !ok {
+			return
+		}
+		l.tracker.pause(p.span, p.at)
+	}
+}
+
+// closeOldest closes the oldest window. feed.mu is held, but given up to ask the prober
 // for its proof if the window is still the newest one.
 func (l *line) closeOldest(b *perigee.Batch) {
 	if !l.builder.oldestProven() {
-		l.mu.Unlock()
+		l.feed.mu.Unlock()
 		l.prove()
-		l.mu.Lock()
+		l.feed.mu.Lock()
 	}
 	b.Samples = append(b.Samples, l.builder.close())
 }
-
-// current returns the stream's status.
-func (l *line) current() Status {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := l.status
-	s.Undecided = l.builder.undecided
-	return s
-}
-
-// recovered turns a panic into an error.
-func recovered(err *error) {
-	if v := recover(); v != nil {
-		*err = &panicError{value: v}
-	}
-}
-
-// panicError is a panic of a prober.
-type panicError struct{ value any }
-
-func (e *panicError) Error() string { return fmt.Sprintf("the prober panicked: %v", e.value) }

@@ -44,22 +44,26 @@ func (r *Runner) measure(ctx context.Context) {
 	for _, g := range r.groups {
 		g.next = g.schedule.Next(now.Mono)
 	}
+	r.loads.open(r.turn)
+	defer r.loads.close()
 	timer.Reset(0)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
+		case <-r.loads.asked:
 		}
 		r.look()
 		done := true
 		for _, g := range r.groups {
 			r.sendDue(g)
-			done = done && r.exhausted(g)
+			done = done && (g.loaded || r.exhausted(g))
 		}
 		if done {
 			return
 		}
+		r.loads.apply(r.turn) // when what was due before has been sent
 		if r.before.Mono >= r.collect {
 			r.collectResults()
 		}
@@ -159,24 +163,34 @@ func (r *Runner) sendDue(g *group) {
 	now := r.before.Mono
 	for ; g.next <= now && !r.exhausted(g); g.next = g.schedule.Next(g.next) {
 		g.planned++
-		if now-g.next >= r.options.Interval {
+		if now-g.next >= g.interval {
 			s := r.grid.at(g.next)
 			for _, l := range g.lines {
-				l.skip(l.plan(s, g.next), "the monitor was late")
+				if l.current() {
+					l.skip(l.plan(s, g.next), "the monitor was late")
+				}
 			}
 			continue
 		}
 		for i, l := range g.lines {
-			g.seqs[i] = l.plan(r.grid.cur, now)
+			if l.current() {
+				g.seqs[i] = l.plan(r.grid.cur, now)
+			}
 		}
 		for i, l := range g.lines { // back to back: nothing else happens between
-			l.send(g.seqs[i])
+			if l.current() {
+				l.send(g.seqs[i])
+			}
 		}
 	}
 }
 
-// exhausted reports whether a group has planned as many probes as it may.
+// exhausted reports whether a group plans no more: it has planned as many probes as it
+// may, or is for a load that no link is under.
 func (r *Runner) exhausted(g *group) bool {
+	if g.loaded {
+		return !g.awake
+	}
 	return r.options.Limit > 0 && g.planned >= r.options.Limit
 }
 
@@ -187,6 +201,9 @@ func (r *Runner) collectResults() {
 	r.pending = perigee.Batch{}
 	for _, l := range r.lines {
 		l.collect(r.before.Mono, &b)
+	}
+	for _, f := range r.feeds {
+		b.Events = append(b.Events, f.takeEvents()...)
 	}
 	slices.SortStableFunc(b.Samples, func(a, c perigee.Sample) int { return a.Start.Compare(c.Start) })
 	r.recorder.push(b)
@@ -232,6 +249,9 @@ func (r *Runner) flush() {
 	r.pending = perigee.Batch{}
 	for _, l := range r.lines {
 		l.flush(&b)
+	}
+	for _, f := range r.feeds {
+		b.Events = append(b.Events, f.takeEvents()...)
 	}
 	slices.SortStableFunc(b.Samples, func(a, c perigee.Sample) int { return a.Start.Compare(c.Start) })
 	r.recorder.push(b)

@@ -17,11 +17,15 @@ const (
 	DefaultInterval    = 200 * time.Millisecond
 	DefaultWindow      = 10 * time.Second
 	DefaultOutageAfter = time.Second
+
+	// DefaultLoadInterval is DefaultInterval for links under load, which are so
+	// for seconds only: percentiles need more probes a second then.
+	DefaultLoadInterval = 50 * time.Millisecond
 )
 
-// Stream is one stream to be measured.
+// Stream is one stream to be measured, and through SetLoad its twins under load.
 type Stream struct {
-	Key         perigee.Stream
+	Key         perigee.Stream // without load
 	Prober      perigee.Prober
 	LossTimeout time.Duration // > 0; see perigee.LossTimeoutFor
 }
@@ -36,8 +40,13 @@ type Options struct {
 	Window      time.Duration // whole milliseconds; DefaultWindow if 0
 	OutageAfter time.Duration // DefaultOutageAfter if 0
 
+	// LoadInterval is Interval for links under load. 0 is DefaultLoadInterval, or
+	// Interval if that is shorter. Probers must have room for as many probes.
+	LoadInterval time.Duration
+
 	// Limit is how many probes each stream plans before Run ends by itself; 0
-	// is no limit.
+	// is no limit. Those that it would have planned while its link was under
+	// load count.
 	Limit int
 
 	Clock perigee.Clock // required
@@ -63,8 +72,10 @@ type Options struct {
 type Runner struct {
 	options  Options
 	clock    perigee.Clock
-	lines    []*line  // as in Options.Streams
-	groups   []*group // lines that send at the same instants
+	feeds    []*feed  // as in Options.Streams
+	lines    []*line  // likewise, then those under load
+	groups   []*group // lines that send at the same instants; first those without load
+	loads    loads
 	grid     grid
 	recorder *recorder
 	horizon  time.Duration // the longest late horizon
@@ -79,13 +90,23 @@ type Runner struct {
 }
 
 // group is the lines that probe the same target over different links. They send at the
-// same instants, so that what the target does cancels out in a comparison.
+// same instants, so that what the target does cancels out in a comparison. A line that
+// is not current leaves its instants to the others.
 type group struct {
 	lines    []*line
 	seqs     []perigee.Seq // of the instant being sent, per line
 	schedule Schedule
+	interval time.Duration
 	next     time.Duration
 	planned  int // instants so far
+
+	loaded bool // its lines are for links under load
+	awake  bool // if loaded: one of its lines is current
+}
+
+func (g *group) add(l *line) {
+	g.lines = append(g.lines, l)
+	g.seqs = append(g.seqs, 0)
 }
 
 // groupKey tells groups apart.
@@ -94,6 +115,8 @@ type groupKey struct {
 	method perigee.Method
 	family perigee.Family
 }
+
+func groupKeyOf(s perigee.Stream) groupKey { return groupKey{s.Target, s.Method, s.Family} }
 
 // New checks o and returns a runner. Errors have CodeInvalid.
 func New(o Options) (*Runner, error) {
@@ -112,36 +135,43 @@ func New(o Options) (*Runner, error) {
 	if o.Rand == nil {
 		o.Rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	}
+	if o.LoadInterval == 0 {
+		o.LoadInterval = min(DefaultLoadInterval, o.Interval)
+	}
 	if err := check(o); err != nil {
 		return nil, &perigee.Error{Code: perigee.CodeInvalid, Message: "probes: " + err.Error()}
 	}
 	r := &Runner{
-		options: o, clock: o.Clock,
+		options: o, clock: o.Clock, loads: newLoads(),
 		grid:     grid{window: o.Window, epoch: o.Epoch},
 		recorder: newRecorder(o, fork(o.Rand)),
 	}
 	groups := map[groupKey]*group{}
 	for _, s := range o.Streams {
-		config := streamConfig{key: s.Key, interval: o.Interval, lossTimeout: s.LossTimeout}
-		l := &line{
-			streamConfig: config, prober: s.Prober, clock: o.Clock, rng: fork(o.Rand), onSingleton: o.OnSingleton,
-			tracker: tracker{stream: s.Key, after: o.OutageAfter},
-			builder: newBuilder(config),
-			status:  Status{Stream: s.Key},
-		}
-		r.lines = append(r.lines, l)
-		r.horizon = max(r.horizon, config.horizon())
-		key := groupKey{s.Key.Target, s.Key.Method, s.Key.Family}
+		f := &feed{prober: s.Prober, clock: o.Clock, rng: fork(o.Rand)}
+		l := r.addLine(f, streamConfig{key: s.Key, interval: o.Interval, lossTimeout: s.LossTimeout})
+		f.current, f.stints = l, []stint{{line: l}}
+		r.feeds = append(r.feeds, f)
+		key := groupKeyOf(s.Key)
 		g := groups[key]
 		if g == nil {
-			g = &group{schedule: newSchedule(o.Spacing, o.Interval, fork(o.Rand))}
+			g = &group{schedule: newSchedule(o.Spacing, o.Interval, fork(o.Rand)), interval: o.Interval}
 			groups[key] = g
 			r.groups = append(r.groups, g)
 		}
-		g.lines = append(g.lines, l)
-		g.seqs = append(g.seqs, 0)
+		g.add(l)
 	}
+	r.addLoaded()
 	return r, nil
+}
+
+// addLine makes a line of f.
+func (r *Runner) addLine(f *feed, c streamConfig) *line {
+	l := newLine(f, c, r.options.OutageAfter, r.options.OnSingleton)
+	f.lines = append(f.lines, l)
+	r.lines = append(r.lines, l)
+	r.horizon = max(r.horizon, c.horizon())
+	return l
 }
 
 func check(o Options) error {
@@ -154,6 +184,8 @@ func check(o Options) error {
 			return fmt.Errorf("stream %v has a loss timeout of %v, want more than 0", s.Key, s.LossTimeout)
 		case seen[s.Key]:
 			return fmt.Errorf("stream %v is there twice", s.Key)
+		case s.Key.Load == perigee.LoadDown || s.Key.Load == perigee.LoadUp:
+			return fmt.Errorf("stream %v is under load: give it as %q, SetLoad tells when it is not", s.Key, perigee.LoadIdle)
 		}
 		seen[s.Key] = true
 	}
@@ -164,6 +196,8 @@ func check(o Options) error {
 		return errors.New("clock and record are required")
 	case o.Interval < time.Millisecond:
 		return fmt.Errorf("interval %v, want at least 1ms", o.Interval)
+	case o.LoadInterval < time.Millisecond:
+		return fmt.Errorf("interval %v under load, want at least 1ms", o.LoadInterval)
 	case o.Window < time.Millisecond || o.Window%time.Millisecond != 0:
 		return fmt.Errorf("window %v, want whole milliseconds", o.Window)
 	case o.Limit < 0:
@@ -210,8 +244,8 @@ func (r *Runner) Run(ctx context.Context) error {
 	recorded := make(chan error, 1)
 	go func() { recorded <- r.recorder.run(storeCtx) }()
 	var supervisors sync.WaitGroup
-	for _, l := range r.lines {
-		supervisors.Go(func() { l.supervise(proberCtx) })
+	for _, f := range r.feeds {
+		supervisors.Go(func() { f.supervise(proberCtx) })
 	}
 
 	r.measure(ctx)

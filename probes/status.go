@@ -19,18 +19,38 @@ type Status struct {
 	// two what came last; empty once a probe was answered again.
 	LastError string
 
+	// Paused reports that probes of the link go to its stream of another load,
+	// see Runner.SetLoad. Running, Restarts and LastError are of the prober, which
+	// streams of all loads share.
+	Paused bool
+
 	LastSingleton time.Time // wall time of the last outcome; zero if there was none
 	LastReceived  time.Time // wall time of the last reply in time; zero if there was none
 	Undecided     int       // probes whose outcome is not known yet
 }
 
-// Status returns the status of every stream in the order of Options.Streams.
+// Status returns the status of every stream in the order of Options.Streams, then of the
+// streams under load that have been measured.
 func (r *Runner) Status() []Status {
-	all := make([]Status, len(r.lines))
-	for i, l := range r.lines {
-		all[i] = l.current()
+	all := make([]Status, 0, len(r.lines))
+	for _, l := range r.lines {
+		if s, ok := l.status(); ok {
+			all = append(all, s)
+		}
 	}
 	return all
+}
+
+// status returns the stream's status. It reports false for a stream under load that was
+// never measured.
+func (l *line) status() (Status, bool) {
+	f := l.feed
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return Status{
+		Stream: l.key, Running: f.running, Restarts: f.restarts, LastError: f.lastError, Paused: !l.current(),
+		LastSingleton: l.lastDecided, LastReceived: l.lastReceived, Undecided: l.builder.undecided,
+	}, l == f.lines[0] || l.current() || l.builder.next > 0
 }
 
 // StoreError returns why Options.Record did not take results when it was last tried,

@@ -19,13 +19,13 @@ const (
 var errNoReason = errors.New("it ended without a reason")
 
 // supervise keeps the prober running until ctx ends.
-func (l *line) supervise(ctx context.Context) {
+func (f *feed) supervise(ctx context.Context) {
 	pause := restartMin
 	told := "" // the error of the last event, while the prober keeps failing
 	for {
-		started := l.clock().Mono
-		err := l.runOnce(ctx)
-		now := l.clock()
+		started := f.clock().Mono
+		err := f.runOnce(ctx)
+		now := f.clock()
 		if ctx.Err() != nil {
 			return
 		}
@@ -35,10 +35,10 @@ func (l *line) supervise(ctx context.Context) {
 		if perigee.CodeOf(err) == perigee.CodePermission {
 			pause = restartMax // only a person can help
 		}
-		l.ended(now, err, told != err.Error())
+		f.ended(now, err, told != err.Error())
 		told = err.Error()
 
-		timer := time.NewTimer(pause - time.Duration(l.rng.Int64N(int64(pause/4)+1)))
+		timer := time.NewTimer(pause - time.Duration(f.rng.Int64N(int64(pause/4)+1)))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -50,21 +50,21 @@ func (l *line) supervise(ctx context.Context) {
 }
 
 // runOnce runs the prober until it ends, and says why; nil only if ctx ended.
-func (l *line) runOnce(parent context.Context) (err error) {
+func (f *feed) runOnce(parent context.Context) (err error) {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
-	l.mu.Lock()
-	l.stop = cancel
-	l.broken = ""
-	l.status.Running = true
-	l.mu.Unlock()
+	f.mu.Lock()
+	f.stop = cancel
+	f.broken = ""
+	f.running = true
+	f.mu.Unlock()
 
-	err = l.tryRun(ctx)
+	err = f.tryRun(ctx)
 
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.stop = nil
-	l.status.Running = false
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stop = nil
+	f.running = false
 	if cause := context.Cause(ctx); cause != nil && parent.Err() == nil {
 		err = cause // it was ended because it panicked elsewhere
 	}
@@ -74,36 +74,28 @@ func (l *line) runOnce(parent context.Context) (err error) {
 	return err
 }
 
-func (l *line) tryRun(ctx context.Context) (err error) {
+func (f *feed) tryRun(ctx context.Context) (err error) {
 	defer recovered(&err)
-	return l.prober.Run(ctx, l)
+	return f.prober.Run(ctx, f)
 }
 
 // ended takes note that the prober ended and why. A prober that panicked has not
 // reported its undecided probes; one that did has none.
-func (l *line) ended(now perigee.Reading, err error, tell bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (f *feed) ended(now perigee.Reading, err error, tell bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	var p *panicError
 	if errors.As(err, &p) {
-		l.broken = err.Error()
+		f.broken = err.Error()
 	}
-	if l.builder.abandon(err.Error()) > 0 {
-		l.decided = now.Mono
+	for _, l := range f.lines {
+		if l.builder.abandon(err.Error()) > 0 {
+			l.decided = now.Mono
+		}
 	}
-	l.status.Restarts++
-	l.status.LastError = err.Error()
+	f.restarts++
+	f.lastError = err.Error()
 	if tell {
-		l.addEvent(now.Wall, perigee.EventProberRestart, err.Error())
-	}
-}
-
-// fail ends the current Run of a prober that panicked in another of its methods.
-func (l *line) fail(err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.broken = err.Error()
-	if l.stop != nil {
-		l.stop(err)
+		f.addEvent(now.Wall, perigee.EventProberRestart, err.Error())
 	}
 }

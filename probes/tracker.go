@@ -15,7 +15,7 @@ const noReplies = "no replies"
 // An outage is a run of at least two unanswered probes that lasts, from the sending of
 // the first, for at least the configured time. It ends with the sending of the next
 // answered probe. A gap ends it too, at the gap's start, since nobody knows how it went
-// on; a step of the wall clock divides it, so that each part is told by one clock.
+// on, and so does a change of load; a step of the wall clock divides it, so that each part is told by one clock.
 //
 // It is pure and not safe for concurrent use.
 type tracker struct {
@@ -104,6 +104,24 @@ func (t *tracker) cross(ended *part, s *span) {
 	default:
 		r.start = s.wall(r.first) // too short yet: it is told by the new clock
 	}
+}
+
+// pause ends the run at an instant in s, from which on the link's probes go to the
+// stream of another load: like a gap, since nobody knows how this stream would have gone
+// on.
+func (t *tracker) pause(s *span, at time.Duration) {
+	if t.run.active && s.part != t.part {
+		t.cross(t.part, s)
+		t.part = s.part
+	}
+	if r := &t.run; r.active && r.declared && r.probes > 0 {
+		end := s.wall(at)
+		if end.Before(r.last) {
+			end = r.last
+		}
+		t.tell(end, false)
+	}
+	t.run.active = false
 }
 
 // renew tells an open outage again if it has grown since it was last told.

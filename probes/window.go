@@ -13,6 +13,7 @@ type window struct {
 	first     perigee.Seq
 	probes    []perigee.Singleton // in send order; At on the monotonic clock; Outcome 0 while undecided
 	undecided int
+	resumed   []int // which of the probes are the first after a pause of the stream
 
 	proof  perigee.Proof
 	proven bool
@@ -51,9 +52,24 @@ func skipped(s perigee.Singleton, cause string) perigee.Singleton {
 	return perigee.Singleton{Seq: s.Seq, At: s.At, Outcome: perigee.Skipped, Cause: cause}
 }
 
+// series is what a stream's windows carry over to the next.
+type series struct {
+	variation stats.Variation
+
+	// apart is set between a pause of the stream and the next probe that was
+	// sent: that one belongs to no loss run of before.
+	apart bool
+}
+
+// resume tells that the next probe is the first after a pause.
+func (s *series) resume() {
+	s.variation.Missed()
+	s.apart = true
+}
+
 // sample turns a window whose probes are all decided into a sample and gives its
-// probes away with it. v carries the delay variation over from the windows before.
-func (w *window) sample(c streamConfig, v *stats.Variation) perigee.Sample {
+// probes away with it.
+func (w *window) sample(c streamConfig, of *series) perigee.Sample {
 	s := perigee.Sample{
 		Stream:      c.key,
 		Start:       w.span.start.Add(time.Duration(w.span.epoch)),
@@ -64,8 +80,13 @@ func (w *window) sample(c streamConfig, v *stats.Variation) perigee.Sample {
 		Singletons:  w.probes,
 	}
 	var causes tally
+	v := &of.variation
 	for i := range w.probes {
 		p := &w.probes[i]
+		if len(w.resumed) > 0 && w.resumed[0] == i {
+			w.resumed = w.resumed[1:]
+			of.resume()
+		}
 		s.Counts.Add(*p)
 		if p.Outcome.Arrived() {
 			delay := p.RTT.Seconds()
@@ -75,7 +96,14 @@ func (w *window) sample(c streamConfig, v *stats.Variation) perigee.Sample {
 			v.Missed()
 		}
 		if p.Outcome.Sent() {
-			s.LossRuns.Add(!p.Outcome.Arrived(), c.interval.Seconds())
+			var one stats.LossRuns
+			one.Add(!p.Outcome.Arrived(), c.interval.Seconds())
+			if of.apart {
+				s.LossRuns.Separate(one)
+			} else {
+				s.LossRuns.Append(one)
+			}
+			of.apart = false
 		}
 		if p.Outcome == perigee.SendFailed {
 			causes.add(p.Cause)
