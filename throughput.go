@@ -2,6 +2,7 @@ package perigee
 
 import (
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -135,6 +136,26 @@ func (t Throughput) Check() error {
 		return &Error{Code: CodeInternal, Message: fmt.Sprintf("throughput: the series counts %d bytes, the transfer %d", counted, t.Bytes)}
 	case t.Bytes < 0 || t.Length < 0 || t.Ramp < 0 || t.Ramp > t.Length:
 		return &Error{Code: CodeInternal, Message: fmt.Sprintf("throughput: %d bytes in %v, of which %v ramp", t.Bytes, t.Length, t.Ramp)}
+	case !t.finite():
+		return &Error{Code: CodeInternal, Message: "throughput: a rate or a round trip is not a finite number"}
 	}
 	return nil
+}
+
+// finite reports whether all numbers of t that may have a fraction are numbers.
+func (t *Throughput) finite() bool {
+	rates, idle, loaded := t.rates(), t.Idle.numbers(), t.Loaded.numbers()
+	for _, list := range [][]*float64{rates[:], idle[:], loaded[:]} {
+		for _, v := range list {
+			if math.IsNaN(*v) || math.IsInf(*v, 0) {
+				return false
+			}
+		}
+	}
+	for i := range t.TCP {
+		if v := t.TCP[i].DeliveryRate; math.IsNaN(v) || math.IsInf(v, 0) {
+			return false
+		}
+	}
+	return true
 }
