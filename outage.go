@@ -65,4 +65,15 @@ const (
 	EventClockForward   EventKind = "clock_set_forward"
 	EventClockBack      EventKind = "clock_set_back" // their count makes later window starts unique
 	EventStoreFailed    EventKind = "store_failed"
+
+	// Of transfers that did not take place, or of which nothing stands. Detail is
+	// TransferDetail's.
+	EventTransferSkipped EventKind = "transfer_skipped"
+	EventTransferFailed  EventKind = "transfer_failed"
 )
+
+// TransferDetail returns the detail of an event about a transfer: what was to be
+// measured, and why it was not.
+func TransferDetail(target TargetID, direction Load, reason string) string {
+	return string(target) + " " + string(direction) + ": " + reason
+}

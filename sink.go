@@ -17,11 +17,12 @@ type Entry struct {
 	// empty if it was not. Of a LinkState it is the one in effect now.
 	Orbit Orbit
 
-	Sample *Sample    // of EntryWindow, without singletons; of EntryHour
-	Outage *Outage    // of EntryOutage
-	Gap    *Gap       // of EntryGap
-	Event  *Event     // of EntryEvent
-	Link   *LinkState // of EntryLink
+	Sample     *Sample     // of EntryWindow, without singletons; of EntryHour
+	Throughput *Throughput // of EntryThroughput
+	Outage     *Outage     // of EntryOutage
+	Gap        *Gap        // of EntryGap
+	Event      *Event      // of EntryEvent
+	Link       *LinkState  // of EntryLink
 }
 
 // EntryKind tells what an Entry carries.
@@ -29,12 +30,13 @@ type EntryKind string
 
 // The kinds of entries.
 const (
-	EntryWindow EntryKind = "window"
-	EntryHour   EntryKind = "hour"
-	EntryOutage EntryKind = "outage"
-	EntryGap    EntryKind = "gap"
-	EntryEvent  EntryKind = "event"
-	EntryLink   EntryKind = "link"
+	EntryWindow     EntryKind = "window"
+	EntryHour       EntryKind = "hour"
+	EntryThroughput EntryKind = "throughput"
+	EntryOutage     EntryKind = "outage"
+	EntryGap        EntryKind = "gap"
+	EntryEvent      EntryKind = "event"
+	EntryLink       EntryKind = "link"
 )
 
 // Time returns when what e carries began.
@@ -42,6 +44,8 @@ func (e Entry) Time() time.Time {
 	switch {
 	case e.Sample != nil:
 		return e.Sample.Start
+	case e.Throughput != nil:
+		return e.Throughput.Start
 	case e.Outage != nil:
 		return e.Outage.Start
 	case e.Gap != nil:

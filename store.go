@@ -9,15 +9,16 @@ import (
 
 // Batch is what is written at once: all of it or nothing.
 type Batch struct {
-	Samples []Sample
-	Outages []Outage
-	Gaps    []Gap
-	Events  []Event
+	Samples     []Sample
+	Throughputs []Throughput
+	Outages     []Outage
+	Gaps        []Gap
+	Events      []Event
 }
 
 // Empty reports whether there is nothing to write.
 func (b Batch) Empty() bool {
-	return len(b.Samples)+len(b.Outages)+len(b.Gaps)+len(b.Events) == 0
+	return len(b.Samples)+len(b.Throughputs)+len(b.Outages)+len(b.Gaps)+len(b.Events) == 0
 }
 
 // Resolution is the length of the intervals that samples are kept at.
@@ -85,8 +86,8 @@ type Run struct {
 // Errors are *Error with CodeUnavailable (try again: locked, disk full),
 // CodeInvalid (the caller's) or CodeInternal (corrupt).
 type Store interface {
-	// Append stores b atomically. Storing a sample, gap or event again is
-	// harmless: it is kept once. An outage with the same stream and start
+	// Append stores b atomically. Storing a sample, throughput, gap or event
+	// again is harmless: it is kept once. An outage with the same stream and start
 	// replaces the earlier one (it was open).
 	Append(ctx context.Context, b Batch) error
 
@@ -105,6 +106,10 @@ type Store interface {
 	// Singletons yields the matching window samples that still have their
 	// singletons, with them, in the same order.
 	Singletons(ctx context.Context, q Query) iter.Seq2[Sample, error]
+
+	// Throughputs yields the matching transfers, ordered by Start, then stream;
+	// the query's Load is their direction, its Resolution says nothing.
+	Throughputs(ctx context.Context, q Query) iter.Seq2[Throughput, error]
 
 	// Outages, Gaps and Events are ordered by start. Gaps and events of
 	// all links match any query for links of their site.

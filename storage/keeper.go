@@ -13,8 +13,8 @@ import (
 // at any time, made or not, so this bounds only what has to be merged while reading.
 const DefaultInterval = 10 * time.Minute
 
-// Retention is how long results are kept. Zero is forever. Rollups, outages, gaps and
-// events are always kept forever.
+// Retention is how long results are kept. Zero is forever. Rollups, throughputs, outages,
+// gaps and events are always kept forever.
 type Retention struct {
 	Singletons time.Duration
 	Windows    time.Duration // singletons go with their windows at the latest

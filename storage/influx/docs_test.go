@@ -13,7 +13,7 @@ import (
 )
 
 // documentation returns the row of docs/influx.md for a field.
-func documentation(t testing.TB, f *field) string {
+func documentation[T any](t testing.TB, f *field[T]) string {
 	if f.kind() == "float" && !strings.HasSuffix(f.name, "_"+f.unit) {
 		t.Errorf("%s does not end in its unit, %s", f.name, f.unit)
 	}
@@ -40,7 +40,13 @@ func TestDocumentationHasEveryField(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(raw), "### Fields of rtt and rtt_hour\n")
+	checkDocumentation(t, string(raw), "### Fields of rtt and rtt_hour\n", sampleFields)
+	checkDocumentation(t, string(raw), "### Fields of throughput\n", throughputFields)
+}
+
+func checkDocumentation[T any](t *testing.T, all, heading string, fields []field[T]) {
+	t.Helper()
+	_, section, _ := strings.Cut(all, heading)
 	section, _, _ = strings.Cut(section, "\n###")
 	documented := map[string]bool{}
 	for line := range strings.Lines(section) {
@@ -48,8 +54,8 @@ func TestDocumentationHasEveryField(t *testing.T) {
 			documented[strings.TrimSuffix(line, "\n")] = true
 		}
 	}
-	for i := range sampleFields {
-		row := documentation(t, &sampleFields[i])
+	for i := range fields {
+		row := documentation(t, &fields[i])
 		if !documented[row] {
 			t.Errorf("docs/influx.md has no row\n%s", row)
 		}
@@ -72,6 +78,8 @@ func TestDocumentedQuestionsAreAnswered(t *testing.T) {
 		entries = append(entries, perigee.Entry{Kind: perigee.EntryWindow, Orbit: perigee.OrbitGEO, Sample: &sample})
 	}
 	entries = append(entries, perigee.Entry{Kind: perigee.EntryOutage, Outage: &perigee.Outage{Stream: storagetest.Stream("a", "x"), Start: start, End: start.Add(time.Minute), Probes: 300}})
+	transfer := storagetest.NewGenerator(1).Throughput(storagetest.Transfer("a", perigee.LoadDown), start)
+	entries = append(entries, perigee.Entry{Kind: perigee.EntryThroughput, Throughput: &transfer})
 	if err := c.Write(t.Context(), entries); err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +117,7 @@ func TestDocumentedQuestionsAreAnswered(t *testing.T) {
 			}
 		}
 	}
-	if asked != 6 {
-		t.Errorf("asked %d questions, want 6", asked)
+	if asked != 7 {
+		t.Errorf("asked %d questions, want 7", asked)
 	}
 }

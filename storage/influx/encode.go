@@ -16,12 +16,13 @@ import (
 
 // The measurements. docs/influx.md lays down their tags and fields.
 const (
-	measurementWindow = "rtt"
-	measurementHour   = "rtt_hour"
-	measurementOutage = "outage"
-	measurementGap    = "gap"
-	measurementEvent  = "event"
-	measurementLink   = "link"
+	measurementWindow     = "rtt"
+	measurementHour       = "rtt_hour"
+	measurementThroughput = "throughput"
+	measurementOutage     = "outage"
+	measurementGap        = "gap"
+	measurementEvent      = "event"
+	measurementLink       = "link"
 )
 
 // appendEntry appends e as a line of line protocol. The same entry of the same instance
@@ -36,6 +37,8 @@ func appendEntry(b []byte, e perigee.Entry, instance string) ([]byte, error) {
 		return appendSample(b, measurementWindow, e.Sample, e.Sample.Start, e.Orbit, instance), nil
 	case e.Kind == perigee.EntryHour && e.Sample != nil:
 		return appendSample(b, measurementHour, e.Sample, e.Sample.Start.Truncate(time.Hour), e.Orbit, instance), nil
+	case e.Kind == perigee.EntryThroughput && e.Throughput != nil:
+		return appendThroughput(b, e.Throughput, e.Orbit, instance), nil
 	case e.Kind == perigee.EntryOutage && e.Outage != nil:
 		return appendOutage(b, e.Outage, e.Orbit, instance), nil
 	case e.Kind == perigee.EntryGap && e.Gap != nil:
@@ -223,6 +226,12 @@ func holdable(e perigee.Entry) error {
 		s := e.Sample
 		values = []float64{s.RTT.Min, s.RTT.Max, s.RTT.Mean, s.RTT.M2, s.Variation.IPDV.Min, s.Variation.IPDV.Max, s.Variation.IPDV.Mean, s.Variation.IPDV.M2,
 			s.Variation.Jitter, s.Variation.JitterSum, s.LossRuns.Longest.Seconds, s.LossRuns.Head.Seconds, s.LossRuns.Tail.Seconds}
+	case e.Throughput != nil:
+		// All of a state must be numbers, or it could not be read.
+		if err := e.Throughput.Check(); err != nil {
+			return &perigee.Error{Code: perigee.CodeInvalid, Message: fmt.Sprintf("throughput of link %q at %s refused",
+				e.Throughput.Stream.Link, e.Time().UTC().Format(time.RFC3339Nano)), Err: err}
+		}
 	case e.Outage != nil:
 		times = append(times, e.Outage.End)
 	case e.Gap != nil:

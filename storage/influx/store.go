@@ -193,10 +193,14 @@ func (s *Store) Append(ctx context.Context, b perigee.Batch) error {
 	if err := check(b); err != nil {
 		return err
 	}
-	entries := make([]perigee.Entry, 0, len(b.Samples)+len(b.Outages)+len(b.Gaps)+len(b.Events))
+	entries := make([]perigee.Entry, 0, len(b.Samples)+len(b.Throughputs)+len(b.Outages)+len(b.Gaps)+len(b.Events))
 	for i := range b.Samples {
 		sample := &b.Samples[i]
 		entries = append(entries, perigee.Entry{Kind: perigee.EntryWindow, Orbit: s.orbit(sample.Stream), Sample: sample})
+	}
+	for i := range b.Throughputs {
+		t := &b.Throughputs[i]
+		entries = append(entries, perigee.Entry{Kind: perigee.EntryThroughput, Orbit: s.orbit(t.Stream), Throughput: t})
 	}
 	for i := range b.Outages {
 		outage := &b.Outages[i]
@@ -289,6 +293,11 @@ func check(b perigee.Batch) error {
 		}
 		if err := s.Counts.Check(); err != nil {
 			return &perigee.Error{Code: perigee.CodeInvalid, Message: fmt.Sprintf("sample of link %q at %s refused", s.Stream.Link, s.Start.UTC().Format(time.RFC3339Nano)), Err: err}
+		}
+	}
+	for i := range b.Throughputs {
+		if err := holdable(perigee.Entry{Kind: perigee.EntryThroughput, Throughput: &b.Throughputs[i]}); err != nil {
+			return err
 		}
 	}
 	for i := range b.Outages {

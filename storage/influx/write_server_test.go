@@ -100,24 +100,40 @@ func TestSamplesComeBackExactly(t *testing.T) {
 	}
 }
 
-func compareFields(t *testing.T, row map[string]any, want *perigee.Sample) {
+// compareRow checks that row has each of the fields as it was written, and none that was
+// left out.
+func compareRow[T any](t *testing.T, row map[string]any, fields []field[T], want *T) {
 	t.Helper()
-	for i := range sampleFields {
-		f := &sampleFields[i]
+	for i := range fields {
+		f := &fields[i]
 		got, there := row[f.name]
 		there = there && got != nil
+		wanted, defined := any(nil), true
 		switch {
 		case f.integer != nil:
-			if got != any(f.integer(want)) {
-				t.Errorf("%s: got %v, want %d", f.name, got, f.integer(want))
-			}
+			wanted, defined = f.integer(want)
 		case f.float != nil:
-			v, defined := f.float(want)
-			if defined != there || there && math.Float64bits(got.(float64)) != math.Float64bits(v) {
-				t.Errorf("%s: got %v, want %v, defined %v", f.name, got, v, defined)
+			v, ok := f.float(want)
+			wanted, defined = v, ok
+			if f, isFloat := got.(float64); isFloat && math.Float64bits(f) != math.Float64bits(v) {
+				wanted = "the same bits"
 			}
+		case f.boolean != nil:
+			wanted = f.boolean(want)
+		case f.text != nil:
+			got, wanted, there = text(got), f.text(want), true // an empty one is read as none
+		default: // decoded below
+			continue
+		}
+		if defined != there || there && got != wanted {
+			t.Errorf("%s: got %v, want %v, defined %v", f.name, got, wanted, defined)
 		}
 	}
+}
+
+func compareFields(t *testing.T, row map[string]any, want *perigee.Sample) {
+	t.Helper()
+	compareRow(t, row, sampleFields, want)
 	var s perigee.Sample
 	s.Stream = want.Stream
 	if coded, _ := row["sketch"].(string); coded != "" {
@@ -132,6 +148,52 @@ func compareFields(t *testing.T, row map[string]any, want *perigee.Sample) {
 	}
 	if d := storagetest.Diff(s, *want, storagetest.Tolerances{}); d != "" {
 		t.Error(d)
+	}
+}
+
+// Every name and every field of a transfer comes back from the server, and its state
+// holds all of it.
+func TestThroughputsComeBackExactly(t *testing.T) {
+	for _, to := range influxtest.Targets(t) {
+		t.Run(to.Name, func(t *testing.T) {
+			c := target(t, to)
+			want := map[int64]perigee.Throughput{}
+			var entries []perigee.Entry
+			for _, one := range throughputs() {
+				want[one.Start.UnixNano()] = one
+				entries = append(entries, perigee.Entry{Kind: perigee.EntryThroughput, Orbit: perigee.OrbitGEO, Throughput: &one})
+			}
+			for range 2 { // a replay changes nothing
+				if err := c.Write(t.Context(), entries); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got := rows(t, c, measurementThroughput)
+			if len(got) != len(want) {
+				t.Errorf("got %d rows, want %d", len(got), len(want))
+			}
+			for _, row := range got {
+				one, known := want[row["_time"].(time.Time).UnixNano()]
+				if !known {
+					t.Errorf("a row at %s was never written", row["_time"])
+					continue
+				}
+				for key, value := range map[string]string{"site": one.Stream.Site, "link": string(one.Stream.Link), "target": string(one.Stream.Target),
+					"method": string(one.Stream.Method), "family": string(one.Stream.Family), "load": string(one.Stream.Load), "orbit": "geo", "instance": "0123abcd"} {
+					if text(row[key]) != value {
+						t.Errorf("%s %q came back as %q", key, value, text(row[key]))
+					}
+				}
+				compareRow(t, row, throughputFields, &one)
+				state, err := decodeThroughput(one.Stream, one.Start.UnixNano(), row["state"])
+				if err != nil {
+					t.Fatal(err)
+				}
+				if d := storagetest.DiffThroughput(state, one); d != "" {
+					t.Error(d)
+				}
+			}
+		})
 	}
 }
 

@@ -45,6 +45,11 @@ func (s *Store) Append(ctx context.Context, b perigee.Batch) error {
 		if err := w.samples(ctx, b.Samples, packed); err != nil {
 			return err
 		}
+		for i := range b.Throughputs {
+			if err := w.throughput(ctx, &b.Throughputs[i]); err != nil {
+				return err
+			}
+		}
 		for i := range b.Outages {
 			if err := w.outage(ctx, &b.Outages[i]); err != nil {
 				return err

@@ -1,6 +1,6 @@
 // Package sqlite is the embedded store: one SQLite file that keeps every sample, its
-// raw singletons for a while, hourly and daily rollups for good, and the outages,
-// gaps and events they must be read with. It implements perigee.Store.
+// raw singletons for a while, hourly and daily rollups and transfers for good, and the
+// outages, gaps and events they must be read with. It implements perigee.Store.
 //
 // The layout of the file is drawn in docs/store.md. Times are int64 nanoseconds since
 // the Unix epoch, statistics float64 seconds as they came, singletons are packed to

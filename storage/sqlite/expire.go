@@ -15,8 +15,8 @@ const (
 )
 
 // Expire deletes the singletons of windows that start before singletons, and windows
-// of hours that ended by windows; the zero time deletes nothing. Rollups, outages,
-// gaps and events stay. Hours are rolled up before their windows go, and go whole, so
+// of hours that ended by windows; the zero time deletes nothing. Rollups, throughputs,
+// outages, gaps and events stay. Hours are rolled up before their windows go, and go whole, so
 // that an hour's rollup never has to be made from a part of them.
 func (s *Store) Expire(ctx context.Context, singletons, windows time.Time) error {
 	before := floor(max(bound(windows, math.MinInt64), math.MinInt64+hour), hour)

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"flag"
 	"io"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -20,14 +21,17 @@ import (
 
 var update = flag.Bool("update", false, "write the golden file of the present layout")
 
-// goldenFile is a store of the present layout, closed, and firstGolden one of version 1.
-// Once released, such a file is never written again: files like it are on users' disks.
+// goldenFile is a store of the present layout, closed, and the others are of versions
+// before. Once released, such a file is never written again: files like it are on users'
+// disks.
 const (
-	goldenFile  = "testdata/version2.sqlite.gz"
-	firstGolden = "testdata/version1.sqlite.gz"
+	goldenFile   = "testdata/version3.sqlite.gz"
+	secondGolden = "testdata/version2.sqlite.gz"
+	firstGolden  = "testdata/version1.sqlite.gz"
 )
 
-// goldenSite, goldenLink and goldenBatch are what both hold.
+// goldenSite, goldenLink and goldenBatch are what all hold; since version 3,
+// goldenThroughput too.
 var (
 	goldenSite = perigee.Site{Name: "Zürich 'home'", Latitude: 47.37, Longitude: 8.54, Located: true}
 	goldenLink = perigee.Link{ID: "geo", Orbit: perigee.OrbitGEO, Source: netip.MustParseAddr("192.168.2.10"), Mark: 16, SatelliteLongitude: -15.5, SatelliteKnown: true}
@@ -71,6 +75,21 @@ func goldenBatch() perigee.Batch {
 		Outages: []perigee.Outage{{Stream: stream, Start: begin.Add(4 * time.Second), End: begin.Add(9 * time.Second), Probes: 3, Reason: "interface down"}},
 		Gaps:    []perigee.Gap{{Site: goldenSite.Name, Start: begin.Add(-time.Hour), End: begin, Reason: perigee.GapSuspended, Detail: "asleep"}},
 		Events:  []perigee.Event{{Site: goldenSite.Name, Link: "geo", Time: begin.Add(-time.Hour), Kind: perigee.EventClockBack, Detail: "by 1h"}},
+	}
+}
+
+// goldenThroughput is a transfer that ended before its steady part.
+func goldenThroughput() perigee.Throughput {
+	return perigee.Throughput{
+		Stream: perigee.Stream{Site: goldenSite.Name, Link: goldenLink.ID, Target: "far", Method: perigee.MethodTransfer, Family: perigee.IPv6, Load: perigee.LoadUp},
+		Start:  time.Date(2026, 3, 2, 0, 0, 30, 7, time.UTC), Length: 250 * time.Millisecond, Ramp: 100 * time.Millisecond,
+		Proof:  perigee.Proof{InterfaceIndex: 7, InterfaceName: "wan1", Local: netip.MustParseAddr("fe80::1%wan1"), Remote: netip.MustParseAddr("2001:db8::1")},
+		Server: "[2001:db8::1]:4862", Streams: 2, Congestion: "bbr", Stop: perigee.StoppedByFailure, ReceiverCounted: true,
+		Rate: 48e3, Error: -1, WholeRate: 32e3, Bytes: 1000, WireBytes: 1300, Retransmitted: -1,
+		Connect: perigee.Connect{TCP: 3 * time.Millisecond}, Idle: perigee.Latency{Sent: 5, Received: 5, Min: 0.61, P50: 0.62, P95: 0.7, P99: 0.7, Mean: 0.63},
+		Loaded:     perigee.Latency{Sent: 2},
+		SeriesStep: 100 * time.Millisecond, Series: []int64{100, 600, 300},
+		TCP: []perigee.TCPState{{At: 100 * time.Millisecond, RTT: 700 * time.Millisecond, MinRTT: 610 * time.Millisecond, Window: 14480, DeliveryRate: 1e5}},
 	}
 }
 
@@ -126,16 +145,65 @@ func TestFilesOfVersion1AreRead(t *testing.T) {
 }
 
 func TestFilesOfVersion2AreRead(t *testing.T) {
+	b := inbox{t, goldenStore(t, secondGolden)}
+	wantForwardingAsLeft(b, "hour 23:59:50 geo, window 00:00:00 geo, gap 22:59:50, event 22:59:50", 4)
+	// The account was by UTC day, and goes on by quarters of an hour.
+	midnight := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	wantAccount := func(from, to time.Time, bytes int64) {
+		t.Helper()
+		got, err := b.Traffic(t.Context(), goldenSite.Name, goldenLink.ID, from, to)
+		if err != nil || got[perigee.PurposeOutbox] != bytes {
+			t.Errorf("Traffic() from %v to %v = %v, %v, want %d bytes", from, to, got, err, bytes)
+		}
+	}
+	wantAccount(time.Time{}, time.Time{}, 12345)
+	if err := b.AddTraffic(t.Context(), goldenSite.Name, goldenLink.ID, perigee.PurposeOutbox, midnight.Add(23*time.Hour), 5); err != nil {
+		t.Fatal(err)
+	}
+	wantAccount(time.Time{}, time.Time{}, 12350)
+	wantAccount(midnight.Add(time.Hour), midnight.Add(2*time.Hour), 12345)
+	wantAccount(midnight.Add(24*time.Hour), time.Time{}, 0)
+	wantGolden(t, b.Store)
+}
+
+func TestFilesOfVersion3AreRead(t *testing.T) {
 	if *update {
 		writeGolden(t, goldenBatch())
 	}
 	b := inbox{t, goldenStore(t, goldenFile)}
+	wantForwardingAsLeft(b, "hour 23:59:50 geo, window 00:00:00 geo, gap 22:59:50, event 22:59:50, throughput 00:00:30 geo", 5)
+	wantTraffic := map[perigee.Purpose]int64{perigee.PurposeOutbox: 12345, perigee.PurposeDevice: 30}
+	if got, err := b.Traffic(t.Context(), goldenSite.Name, goldenLink.ID, time.Time{}, time.Time{}); err != nil || !maps.Equal(got, wantTraffic) {
+		t.Errorf("Traffic() = %v, %v, want %v", got, err, wantTraffic)
+	}
+	reading := sqlite.DeviceReading{Device: "wan1", Boot: "b", Rx: 21, Tx: 31, At: goldenThroughput().Start}
+	if n, err := b.CountDevice(t.Context(), goldenSite.Name, goldenLink.ID, reading); err != nil || n != 2 {
+		t.Errorf("CountDevice() = %d, %v, want 2", n, err)
+	}
+	var got []perigee.Throughput
+	for one, err := range b.Throughputs(t.Context(), perigee.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, one)
+	}
+	if len(got) != 1 || storagetest.DiffThroughput(got[0], goldenThroughput()) != "" {
+		t.Errorf("throughputs %+v, want %+v", got, goldenThroughput())
+	}
+	wantGolden(t, b.Store)
+}
+
+// wantForwardingAsLeft checks what writeGolden left of the outbox: these entries wait,
+// so many of them, and two dead letters, which it sends again.
+func wantForwardingAsLeft(b inbox, entries string, waiting int64) {
+	t := b.T
+	t.Helper()
 	first := goldenBatch().Samples[0].Start
 	if id, err := b.Instance(t.Context()); err != nil || id != goldenInstance {
 		t.Errorf("Instance() = %q, %v, want %q", id, err, goldenInstance)
 	}
-	b.wantPending("as it was left", 4, first.Add(-time.Hour), 2)
-	wantEntries(t, "as it was left", b.oldest(100), "hour 23:59:50 geo, window 00:00:00 geo, gap 22:59:50, event 22:59:50")
+	b.wantPending("as it was left", waiting, first.Add(-time.Hour), 2)
+	wantEntries(t, "as it was left", b.oldest(100), entries)
 	letters := b.deadLetters()
 	for i := range letters {
 		letters[i].ID = 0
@@ -148,21 +216,17 @@ func TestFilesOfVersion2AreRead(t *testing.T) {
 	if !slices.Equal(letters, want) {
 		t.Errorf("dead letters %+v, want %+v", letters, want)
 	}
-	if got, err := b.Traffic(t.Context(), goldenSite.Name, goldenLink.ID, time.Time{}, time.Time{}); err != nil || got["outbox"] != 12345 {
-		t.Errorf("Traffic() = %v, %v, want 12345 bytes", got, err)
-	}
 	if n := b.resend(); n != 2 {
 		t.Errorf("Resend() = %d, want 2", n)
 	}
 	for _, e := range b.oldest(100) {
-		if e.Kind == perigee.EntryWindow && e.Orbit != perigee.OrbitGEO {
-			t.Errorf("orbit of the window is %q, want %q, that of before the link was described anew", e.Orbit, perigee.OrbitGEO)
+		if (e.Kind == perigee.EntryWindow || e.Kind == perigee.EntryThroughput) && e.Orbit != perigee.OrbitGEO {
+			t.Errorf("orbit of the %s is %q, want %q, that of before the link was described anew", e.Kind, e.Orbit, perigee.OrbitGEO)
 		}
 	}
 	if err := b.Describe(t.Context(), goldenSite, []perigee.Link{goldenLink}); err != nil {
 		t.Fatal(err)
 	}
-	wantGolden(t, b.Store)
 }
 
 // wantGolden checks that store holds goldenBatch.
@@ -233,7 +297,16 @@ func writeGolden(t *testing.T, batch perigee.Batch) {
 	b.forwarded(entries[0])
 	b.setAside(entries[2], "field type conflict", first.Add(time.Hour))
 	b.setAside(entries[3], "no 'outages' here", first.Add(time.Hour))
-	if err := store.AddTraffic(t.Context(), goldenSite.Name, goldenLink.ID, "outbox", first, 12345); err != nil {
+	if err := store.AddTraffic(t.Context(), goldenSite.Name, goldenLink.ID, perigee.PurposeOutbox, first, 12345); err != nil {
+		t.Fatal(err)
+	}
+	for i := range int64(2) {
+		reading := sqlite.DeviceReading{Device: "wan1", Boot: "b", Rx: 10 + 10*i, Tx: 10 + 20*i, At: first}
+		if _, err := store.CountDevice(t.Context(), goldenSite.Name, goldenLink.ID, reading); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := store.Append(t.Context(), perigee.Batch{Throughputs: []perigee.Throughput{goldenThroughput()}}); err != nil {
 		t.Fatal(err)
 	}
 	anew := goldenLink

@@ -107,10 +107,11 @@ func TestReadsUseTheIndex(t *testing.T) {
 		"SELECT start_ns, stream FROM singletons WHERE start_ns < 5 ORDER BY start_ns, stream LIMIT 5",
 		"SELECT DISTINCT bucket_ns FROM hours WHERE bucket_ns >= 1 AND bucket_ns < 9 ORDER BY bucket_ns LIMIT 5",
 		"SELECT id, " + columnList + " FROM windows WHERE id >= 1 AND id <= 9 ORDER BY id DESC LIMIT 5",
+		throughputsAfter + " AND stream IN (1, 2) ORDER BY start_ns, stream LIMIT 5",
 		rangesWithin, rangeBefore, rangeAfter, firstWaiting, hoursDue,
 		recordsWaiting + " ORDER BY p.id DESC LIMIT 5",
 	} {
-		rows, err := conn.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, 1, 2)
+		rows, err := conn.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, 1, 2, 3)
 		if err != nil {
 			t.Fatal(err)
 		}

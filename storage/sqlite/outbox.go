@@ -52,13 +52,14 @@ const firstWaiting = `SELECT start_ns FROM windows WHERE start_ns >= ? AND start
 
 // Oldest returns up to n pending entries. Hours come first, those of a stream in order
 // of time, and only when none of its windows that start before the hour's end waits;
-// then windows, outages, gaps and events in the order in which they were stored.
+// then windows, throughputs, outages, gaps and events in the order in which they were
+// stored.
 func (s *Store) Oldest(ctx context.Context, n int) ([]perigee.Entry, error) {
 	return s.entries(ctx, n, false)
 }
 
-// Newest returns up to n pending windows, outages, gaps and events, those stored last
-// first.
+// Newest returns up to n pending windows, throughputs, outages, gaps and events, those
+// stored last first.
 func (s *Store) Newest(ctx context.Context, n int) ([]perigee.Entry, error) {
 	return s.entries(ctx, n, true)
 }
@@ -262,14 +263,15 @@ var hoursDue = `SELECT p.id, ` + qualify("h", sampleColumns) + `, h.orbit FROM p
 		AND p.time_ns < coalesce((SELECT bucket_ns FROM waiting WHERE stream = ?1 ORDER BY bucket_ns LIMIT 1), 9223372036854775807)
 	ORDER BY p.time_ns LIMIT ?2`
 
-// recordsWaiting selects the outages, gaps and events that wait.
+// recordsWaiting selects the throughputs, outages, gaps and events that wait.
 const recordsWaiting = `SELECT p.id, p.kind, p.after_id, p.time_ns, p.stream, p.site, p.link, p.end_ns, p.name, p.detail, coalesce(o.orbit, p.orbit, ''),
-		o.end_ns, o.open, o.probes, o.reason
-	FROM pending p LEFT JOIN outages o ON o.start_ns = p.time_ns AND o.stream = p.stream
+		o.end_ns, o.open, o.probes, o.reason, t.packed
+	FROM pending p LEFT JOIN outages o ON p.kind = 'outage' AND o.start_ns = p.time_ns AND o.stream = p.stream
+	LEFT JOIN throughputs t ON p.kind = 'throughput' AND t.start_ns = p.time_ns AND t.stream = p.stream
 	WHERE p.kind <> 'hour'`
 
-// records returns up to n outages, gaps and events that wait, and for each the id of the
-// last window that was stored before it.
+// records returns up to n throughputs, outages, gaps and events that wait, and for each
+// the id of the last window that was stored before it.
 func (r *entryReader) records(ctx context.Context, tx *sql.Tx, n int, newest bool) (list []perigee.Entry, after []int64, err error) {
 	order := " ORDER BY p.id"
 	if newest {
@@ -286,10 +288,17 @@ func (r *entryReader) records(ctx context.Context, tx *sql.Tx, n int, newest boo
 		var stream, end, outageEnd, probes sql.NullInt64
 		var site, link, name, detail, reason sql.NullString
 		var open sql.NullBool
-		if err := rows.Scan(&e.ID, &e.Kind, &afterID, &at, &stream, &site, &link, &end, &name, &detail, &e.Orbit, &outageEnd, &open, &probes, &reason); err != nil {
+		var packed sql.RawBytes
+		if err := rows.Scan(&e.ID, &e.Kind, &afterID, &at, &stream, &site, &link, &end, &name, &detail, &e.Orbit, &outageEnd, &open, &probes, &reason, &packed); err != nil {
 			return nil, nil, err
 		}
 		switch e.Kind {
+		case perigee.EntryThroughput:
+			t, err := r.names.throughput(stream.Int64, at, packed)
+			if err != nil {
+				return nil, nil, err
+			}
+			e.Throughput = &t
 		case perigee.EntryOutage:
 			e.Outage = &perigee.Outage{Stream: r.names.streams[stream.Int64], Start: moment(at), End: moment(outageEnd.Int64), Open: open.Bool, Probes: probes.Int64, Reason: reason.String}
 		case perigee.EntryGap:

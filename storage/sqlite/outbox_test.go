@@ -86,6 +86,9 @@ func words(entries []perigee.Entry) string {
 		if e.Sample != nil {
 			text += " " + string(e.Sample.Stream.Link)
 		}
+		if e.Throughput != nil {
+			text += " " + string(e.Throughput.Stream.Link)
+		}
 		if e.Outage != nil && e.Outage.Open {
 			text += " open"
 		}
@@ -465,34 +468,47 @@ func TestRolledIsTheHourBeforeWhichNothingWaits(t *testing.T) {
 	state("the last window is still to come", start.Add(4*time.Hour), start.Add(3*time.Hour))
 }
 
-func TestTrafficIsCountedByDayAndPurpose(t *testing.T) {
-	store := open(t)
-	add := func(link perigee.LinkID, purpose string, at time.Time, bytes int64) {
+// Transfers wait as other records do, in the order in which they were stored; one that is
+// stored again does not wait again.
+func TestThroughputsWaitToBeForwarded(t *testing.T) {
+	b := inbox{t, open(t)}
+	if err := b.Describe(t.Context(), perigee.Site{Name: "home"}, []perigee.Link{{ID: "geo", Orbit: perigee.OrbitGEO}}); err != nil {
+		t.Fatal(err)
+	}
+	g := storagetest.NewGenerator(1)
+	down := g.Throughput(storagetest.Transfer("geo", perigee.LoadDown), start)
+	up := g.Throughput(storagetest.Transfer("geo", perigee.LoadUp), start.Add(time.Minute))
+	append := func(batch perigee.Batch) {
 		t.Helper()
-		if err := store.AddTraffic(t.Context(), "home", link, purpose, at, bytes); err != nil {
+		if err := b.Append(t.Context(), batch); err != nil {
 			t.Fatal(err)
 		}
 	}
-	midnight := start.Truncate(24 * time.Hour)
-	add("a", "outbox", midnight, 1)
-	add("a", "outbox", midnight.Add(24*time.Hour-1), 2)
-	add("a", "transfer", midnight, 4)
-	add("a", "outbox", midnight.Add(24*time.Hour), 8)
-	add("b", "outbox", midnight, 16)
-	for _, test := range []struct {
-		from, to         time.Time
-		outbox, transfer int64
-	}{
-		{time.Time{}, time.Time{}, 11, 4},
-		{midnight.Add(time.Hour), midnight.Add(2 * time.Hour), 3, 4},
-		{midnight.Add(23 * time.Hour), midnight.Add(25 * time.Hour), 11, 4},
-		{midnight.Add(24 * time.Hour), time.Time{}, 8, 0},
-		{time.Time{}, midnight, 0, 0},
-	} {
-		got, err := store.Traffic(t.Context(), "home", "a", test.from, test.to)
-		if err != nil || got["outbox"] != test.outbox || got["transfer"] != test.transfer {
-			t.Errorf("Traffic from %v to %v = %v, %v, want %d and %d", test.from, test.to, got, err, test.outbox, test.transfer)
+	append(perigee.Batch{Throughputs: []perigee.Throughput{up}, Events: []perigee.Event{{Site: "home", Time: start, Kind: perigee.EventStarted}}})
+	put(t, b.Store, g.Sample(storagetest.Stream("geo", "x"), start))
+	append(perigee.Batch{Throughputs: []perigee.Throughput{down, up}, Outages: []perigee.Outage{{Stream: down.Stream, Start: start, End: start}}})
+	entries := b.oldest(10)
+	wantEntries(t, "stored", entries, "throughput 12:01:00 geo, event 12:00:00, window 12:00:00 geo, throughput 12:00:00 geo, outage 12:00:00")
+	wantEntries(t, "newest first", b.newest(2), "outage 12:00:00, throughput 12:00:00 geo")
+	for i, want := range map[int]perigee.Throughput{0: up, 3: down} {
+		if d := storagetest.DiffThroughput(*entries[i].Throughput, want); d != "" || entries[i].Orbit != perigee.OrbitGEO {
+			t.Errorf("entry %d of orbit %q: %s", i, entries[i].Orbit, d)
 		}
+	}
+	b.wantPending("stored", 5, start, 0)
+	b.setAside(entries[0], "no", start)
+	b.forwarded(entries[1:]...)
+	append(perigee.Batch{Throughputs: []perigee.Throughput{down, up}})
+	b.wantPending("one set aside, the others forwarded", 0, time.Time{}, 1)
+	if letters := b.deadLetters(); letters[0].Kind != perigee.EntryThroughput || letters[0].Stream != up.Stream || !letters[0].Time.Equal(up.Start) {
+		t.Errorf("dead letter %+v", letters[0])
+	}
+	if err := b.Describe(t.Context(), perigee.Site{Name: "home"}, []perigee.Link{{ID: "geo", Orbit: perigee.OrbitMEO}}); err != nil {
+		t.Fatal(err)
+	}
+	b.resend()
+	if again := b.oldest(10); len(again) != 1 || storagetest.DiffThroughput(*again[0].Throughput, up) != "" || again[0].Orbit != perigee.OrbitGEO {
+		t.Errorf("sent again: %+v", again)
 	}
 }
 

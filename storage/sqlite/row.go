@@ -131,6 +131,11 @@ func check(b perigee.Batch) error {
 			}
 		}
 	}
+	for i := range b.Throughputs {
+		if err := checkThroughput(&b.Throughputs[i]); err != nil {
+			return err
+		}
+	}
 	for _, o := range b.Outages {
 		if err := storable("outage", o.Start, o.End); err != nil {
 			return err

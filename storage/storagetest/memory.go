@@ -16,13 +16,14 @@ import (
 // Memory is a perigee.Store in memory. It keeps everything, exactly and forever, and
 // computes hours and days when they are asked for. It is safe for concurrent use.
 type Memory struct {
-	mu      sync.Mutex // guards all below
-	samples map[sampleKey]perigee.Sample
-	outages map[sampleKey]perigee.Outage
-	gaps    map[perigee.Gap]bool
-	events  map[perigee.Event]bool
-	sites   map[string]perigee.Site
-	links   map[linkKey]perigee.Link
+	mu          sync.Mutex // guards all below
+	samples     map[sampleKey]perigee.Sample
+	throughputs map[sampleKey]perigee.Throughput
+	outages     map[sampleKey]perigee.Outage
+	gaps        map[perigee.Gap]bool
+	events      map[perigee.Event]bool
+	sites       map[string]perigee.Site
+	links       map[linkKey]perigee.Link
 }
 
 type sampleKey struct {
@@ -38,12 +39,13 @@ type linkKey struct {
 // NewMemory returns an empty store.
 func NewMemory() *Memory {
 	return &Memory{
-		samples: map[sampleKey]perigee.Sample{},
-		outages: map[sampleKey]perigee.Outage{},
-		gaps:    map[perigee.Gap]bool{},
-		events:  map[perigee.Event]bool{},
-		sites:   map[string]perigee.Site{},
-		links:   map[linkKey]perigee.Link{},
+		samples:     map[sampleKey]perigee.Sample{},
+		throughputs: map[sampleKey]perigee.Throughput{},
+		outages:     map[sampleKey]perigee.Outage{},
+		gaps:        map[perigee.Gap]bool{},
+		events:      map[perigee.Event]bool{},
+		sites:       map[string]perigee.Site{},
+		links:       map[linkKey]perigee.Link{},
 	}
 }
 
@@ -64,6 +66,13 @@ func (m *Memory) Append(ctx context.Context, b perigee.Batch) error {
 		key := sampleKey{s.Stream, s.Start.UnixNano()}
 		if _, kept := m.samples[key]; !kept {
 			m.samples[key] = clone(s)
+		}
+	}
+	for _, one := range b.Throughputs {
+		one.Start = utc(one.Start)
+		key := sampleKey{one.Stream, one.Start.UnixNano()}
+		if _, kept := m.throughputs[key]; !kept {
+			m.throughputs[key] = cloneThroughput(one)
 		}
 	}
 	for _, o := range b.Outages {
@@ -171,27 +180,53 @@ func (m *Memory) Singletons(ctx context.Context, q perigee.Query) iter.Seq2[peri
 	})
 }
 
+// Throughputs implements perigee.Store.
+func (m *Memory) Throughputs(ctx context.Context, q perigee.Query) iter.Seq2[perigee.Throughput, error] {
+	return yieldAll(ctx, func() ([]perigee.Throughput, error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		var list []perigee.Throughput
+		for _, t := range m.throughputs {
+			if q.Matches(t.Stream) && startsWithin(q, t.Start) {
+				list = append(list, cloneThroughput(t))
+			}
+		}
+		slices.SortFunc(list, func(a, b perigee.Throughput) int {
+			return cmp.Or(a.Start.Compare(b.Start), a.Stream.Compare(b.Stream))
+		})
+		return list, nil
+	})
+}
+
 // yield yields what list returns, called with the lock held.
 func (m *Memory) yield(ctx context.Context, list func() ([]perigee.Sample, error)) iter.Seq2[perigee.Sample, error] {
-	return func(yield func(perigee.Sample, error) bool) {
+	return yieldAll(ctx, func() ([]perigee.Sample, error) {
 		m.mu.Lock()
-		samples, err := list()
-		m.mu.Unlock()
+		defer m.mu.Unlock()
+		return list()
+	})
+}
+
+// yieldAll yields what list returns, as long as ctx lasts.
+func yieldAll[T any](ctx context.Context, list func() ([]T, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		all, err := list()
 		if err != nil {
-			yield(perigee.Sample{}, err)
+			yield(none, err)
 			return
 		}
-		for _, s := range samples {
+		for _, one := range all {
 			if err := ctx.Err(); err != nil {
-				yield(perigee.Sample{}, unavailable(err))
+				yield(none, unavailable(err))
 				return
 			}
-			if !yield(s, nil) {
+			if !yield(one, nil) {
 				return
 			}
 		}
 		if err := ctx.Err(); err != nil {
-			yield(perigee.Sample{}, unavailable(err))
+			yield(none, unavailable(err))
 		}
 	}
 }
@@ -311,6 +346,12 @@ func clone(s perigee.Sample) perigee.Sample {
 	return s
 }
 
+// cloneThroughput returns a copy of t that shares nothing with it.
+func cloneThroughput(t perigee.Throughput) perigee.Throughput {
+	t.Series, t.TCP = slices.Clone(t.Series), slices.Clone(t.TCP)
+	return t
+}
+
 // utc strips t of location and monotonic reading, so that equal times are equal values.
 func utc(t time.Time) time.Time { return time.Unix(0, t.UnixNano()).UTC() }
 
@@ -322,6 +363,14 @@ func checkBatch(b perigee.Batch) error {
 		}
 		if err := s.Counts.Check(); err != nil {
 			return &perigee.Error{Code: perigee.CodeInvalid, Message: "sample refused", Err: err}
+		}
+	}
+	for _, t := range b.Throughputs {
+		if err := checkTime("throughput", t.Start); err != nil {
+			return err
+		}
+		if err := t.Check(); err != nil {
+			return &perigee.Error{Code: perigee.CodeInvalid, Message: "throughput refused", Err: err}
 		}
 	}
 	for _, o := range b.Outages {

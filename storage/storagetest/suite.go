@@ -56,6 +56,10 @@ func RunStore(t *testing.T, open func(*testing.T) perigee.Store, p Properties) {
 		{"hours_and_days_are_merged_windows", (*suite).rollups},
 		{"a_late_window_joins_its_hour_and_day", (*suite).lateWindows},
 		{"a_clock_set_back_loses_no_window", (*suite).clockSetBack},
+		{"a_throughput_comes_back_as_it_was", (*suite).throughputs},
+		{"a_throughput_is_kept_once", (*suite).throughputKeptOnce},
+		{"throughputs_come_by_start_then_stream", (*suite).throughputOrder},
+		{"a_throughput_that_cannot_be_is_refused", (*suite).throughputRefused},
 		{"writers_and_readers_do_not_disturb_each_other", (*suite).concurrency},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(s, t) })
@@ -177,6 +181,7 @@ func (s *suite) empty(t *testing.T) {
 	if err != nil || len(links) != 0 {
 		t.Errorf("Links() = %v, %v, want none", links, err)
 	}
+	expectThroughputs(t, store, perigee.Query{}, nil)
 	outages, gaps, events := s.records(t, store, perigee.Query{})
 	if len(outages)+len(gaps)+len(events) != 0 {
 		t.Errorf("got %d outages, %d gaps, %d events, want none", len(outages), len(gaps), len(events))
