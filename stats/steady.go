@@ -64,22 +64,22 @@ func (s Steady) Error() (float64, bool) {
 // Precise reports whether Mean is known to relative, such as 0.05, so that a test that
 // looks every second may stop.
 //
-// Whoever looks often and stops at the first good moment stops at moments that only look good.
-// Such fixed-width sequential intervals keep their confidence as the asked width shrinks
-// (Chow & Robbins 1965), and in practice if stopping is held back (Law & Kelton 1982):
-// so Precise demands a least number of batches, that the two halves
-// agree, and an error of relative/(1 + relative), which refers it to the true
-// mean instead of to the estimate.
+// Whoever looks often and stops at the first good moment, often stops at one that only
+// looks good. Stopping at a fixed width keeps the confidence as that width shrinks
+// (Chow & Robbins 1965); for widths that people ask for it must be held back. So
+// Precise demands a least number of batches, that they do not depend on each other (as
+// Law & Carson 1979 do), that the two halves agree, and an error of at most
+// relative/(1+relative), which is relative to the true mean (Law & Kelton 1982).
 func (s Steady) Precise(relative float64) bool {
 	e, ok := s.Error()
 	return ok && s.settled && e <= relative/(1+relative)
 }
 
-// steadyRTTs is the least length of a steady part in round trips, and steadyCounts in
-// counts.
+// A steady part is at least so long. Over fewer round trips slow start that was left too
+// early, and what one lost packet held back, look like any rate.
 const (
-	steadyRTTs   = 4
-	steadyCounts = 10
+	steadyRTTs = 8
+	steadyTime = time.Second
 )
 
 // SteadyState finds the steady part of a transfer, of which counts are the bytes that
@@ -109,10 +109,7 @@ func SteadyState(counts []float64, step time.Duration, o SteadyOptions) Steady {
 		return s
 	}
 	e := t.errorOf(s.Ramp, o.Confidence)
-	s.settled = e.settled
-	if s.HalfWidth = e.half * perSecond; !math.IsNaN(e.half) {
-		s.Effective = e.effective
-	}
+	s.HalfWidth, s.Effective, s.settled = e.half*perSecond, e.effective, e.settled
 	return s
 }
 
@@ -135,7 +132,7 @@ func newTransfer(counts []float64, step time.Duration, o SteadyOptions) *transfe
 	}
 	t.rtt = max(1, t.steps(o.RTT))
 	t.window = max(windowCounts, t.steps(windowRTTs*o.RTT))
-	t.least = max(steadyCounts, t.steps(steadyRTTs*o.RTT), t.steps(o.MinSteady))
+	t.least = max(t.steps(steadyTime), t.steps(steadyRTTs*o.RTT), t.steps(o.MinSteady))
 	return t
 }
 

@@ -8,20 +8,31 @@ import (
 // The error of a steady mean is found by batch means (Law & Kelton 1984): the means of
 // batches that are long enough hardly depend on each other, whatever the counts do.
 const (
-	// A batch is no shorter than batchRTTs round trips, and batchTime.
-	batchRTTs = 5
-	batchTime = 500 * time.Millisecond
+	// The shortest batches, by which dependence is judged, are shortestRTTs round
+	// trips long and shortestTime at least. Those that tell the error are also
+	// batchRTTs long: what a lost packet held back arrives in one burst, some round
+	// trips after it was due, and must fall into the same batch.
+	shortestRTTs = 2
+	shortestTime = 500 * time.Millisecond
+	batchRTTs    = 5
 
 	// Batches are made longer until fewer than fewestBatches would remain, and the
-	// widest interval counts: dependence beyond a batch's length only shows in longer ones.
+	// widest interval counts: dependence over a long time shows in long batches only.
 	fewestBatches = 5
 
-	// settledBatches of the shortest length must be there before a test may stop.
-	settledBatches = 10
+	// A test may stop when there are settledBatches that do not depend on each other:
+	// whose von Neumann deviate is at most dependent.
+	settledBatches = 20
+	dependent      = 0.5
 
-	// fewestSlots is how many slots, counted by their share of time, must be seen to
-	// know how much slots differ.
-	fewestSlots = 2.5
+	// fewestSlots is how many slots, weighed by their share of time, must be seen to
+	// know how much slots differ, and settledSlots before a test may stop.
+	fewestSlots  = 2.5
+	settledSlots = 4
+
+	// seenPeriods is how much of the sender's period must be seen before a test may
+	// stop: one with what interrupts it.
+	seenPeriods = 1.2
 )
 
 // meanError is how well a mean is known, in bytes per count.
@@ -34,18 +45,23 @@ type meanError struct {
 // errorOf returns the error of the mean of the counts from start on.
 func (t *transfer) errorOf(start int, confidence float64) meanError {
 	n := t.n - start
-	shortest := max(t.steps(batchRTTs*t.o.RTT), t.steps(batchTime))
 	e := meanError{half: math.NaN()}
-	var widest float64 // variance of the mean where half is widest
-	wider := func(variance, degrees float64) {
+	widest := 0.0 // the variance that half comes from
+	include := func(variance, degrees float64) {
 		half := studentQuantile((1+confidence)/2, degrees) * math.Sqrt(variance)
 		if math.IsNaN(e.half) || half > e.half {
 			e.half, widest = half, variance
 		}
 	}
+	independent := false
+	shortest := max(t.steps(shortestRTTs*t.o.RTT), t.steps(shortestTime))
 	for length := shortest; n/length >= fewestBatches; length = max(length+1, length*3/2) {
 		k := n / length
-		wider(t.batchVariance(t.n-k*length, length)/float64(k), float64(k-1))
+		variance, dependence := t.batches(t.n-k*length, length)
+		if length >= t.steps(batchRTTs*t.o.RTT) {
+			include(variance/float64(k), float64(k-1))
+		}
+		independent = independent || k >= settledBatches && dependence <= dependent
 	}
 	if math.IsNaN(e.half) {
 		return e
@@ -53,31 +69,41 @@ func (t *transfer) errorOf(start int, confidence float64) meanError {
 	if t.o.Slot > 0 {
 		variance, slots := t.slotVariance(start)
 		if slots < fewestSlots {
-			e.half = math.NaN()
-			return e
+			return meanError{half: math.NaN()}
 		}
-		wider(variance, slots-1)
+		include(variance, slots-1)
+		independent = slots >= settledSlots // slots depend on nothing, and batches on slots
 	}
 	e.effective = float64(n)
 	if widest > 0 {
-		e.effective = t.batchVariance(start, 1) / widest
+		variance, _ := t.batches(start, 1)
+		e.effective = min(e.effective, variance/widest)
 	}
 	middle := start + n/2
 	drift := math.Abs(t.mean(middle, t.n) - t.mean(start, middle))
-	e.settled = n/shortest >= settledBatches && n > t.steps(t.o.Period+t.o.Period/5) && drift <= 2*e.half
+	e.settled = independent && drift <= 2*e.half && float64(n) >= seenPeriods*float64(t.steps(t.o.Period))
 	return e
 }
 
-// batchVariance returns the variance of the means of batches of length counts, from
-// start to the end, of which there must be at least two.
-func (t *transfer) batchVariance(start, length int) float64 {
-	mean, squares, k := t.mean(start, t.n), 0.0, 0
+// batches returns the variance of the means of batches of length counts from start to
+// the end, at least three, and how much each resembles the one before: von Neumann's
+// ratio (1941) as a deviate that is about standard normal if they do not depend on
+// each other, and large if they do.
+func (t *transfer) batches(start, length int) (variance, dependence float64) {
+	mean, squares, steps, k, before := t.mean(start, t.n), 0.0, 0.0, 0.0, 0.0
 	for i := start; i+length <= t.n; i += length {
 		v := t.mean(i, i+length) - mean
 		squares += v * v
+		if k > 0 {
+			steps += (v - before) * (v - before)
+		}
+		before = v
 		k++
 	}
-	return squares / float64(k-1)
+	if squares > 0 {
+		dependence = (1 - steps/squares/2) * math.Sqrt((k*k-1)/(k-2))
+	}
+	return squares / (k - 1), dependence
 }
 
 // slotVariance returns the variance of the mean from start on, slots being clusters of

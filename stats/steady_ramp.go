@@ -46,10 +46,16 @@ const (
 // first is no ramp.
 func (t *transfer) ramp() int {
 	for d := 0; d+t.window <= t.n; d++ {
-		rate := t.mean(d, d+t.window)
-		if rate > 0 && rate >= reached*t.mean(d, t.slotEnd(d, 2*t.window)) {
-			return t.repaired(d)
+		level := reached * t.mean(d, t.slotEnd(d, 2*t.window))
+		if rate := t.mean(d, d+t.window); rate == 0 || rate < level {
+			continue
 		}
+		// A window may pass on the strength of its end: its first round trip can
+		// still be a step of slow start.
+		for last := d + t.rtt; d < last && t.mean(d, d+1) < level; {
+			d++
+		}
+		return t.repaired(d)
 	}
 	return t.n
 }
@@ -66,7 +72,7 @@ func (t *transfer) repaired(start int) int {
 	for d := t.n - t.rtt; d >= start; d -= t.rtt {
 		v := t.mean(d, d+t.rtt) - center
 		squares, number = squares+v*v, number+1
-		if t.n-d < t.least || d > most {
+		if t.n-d < 2*t.window || d > most {
 			continue
 		}
 		off := t.mean(d, t.n) - center
