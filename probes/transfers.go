@@ -1,0 +1,486 @@
+package probes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"perigee"
+)
+
+// Transfer is a transfer to be made.
+type Transfer struct {
+	Link       perigee.LinkID
+	Target     perigee.TargetID // the far end
+	Direction  perigee.Load     // LoadDown or LoadUp
+	Streams    int
+	Congestion string // empty: what the sender's system prefers
+	Purpose    perigee.Purpose
+	MaxBytes   int64 // on the wire, both directions; 0 is no limit
+
+	// Anyway has it made although others load the link.
+	Anyway bool
+
+	// Progress, if set, is told how it goes.
+	Progress func(TransferProgress)
+}
+
+// TransferProgress is how far a transfer is.
+type TransferProgress struct {
+	Phase   string // in a word or two
+	Elapsed time.Duration
+	Bytes   int64   // payload received
+	Rate    float64 // bits per second
+	Error   float64 // half-width of the rate's interval as a share of it; negative if not known
+}
+
+// Combination is how a transfer is made.
+type Combination struct {
+	Streams    int
+	Congestion string
+}
+
+// TransferLink is a link over which transfers are made.
+type TransferLink struct {
+	ID     perigee.LinkID
+	Starts Starts    // Every 0: none but those that somebody asks for
+	Last   time.Time // the last start made, or passed over, in an earlier life; zero if not known
+}
+
+// TransfersOptions say which transfers are made, and with what.
+type TransfersOptions struct {
+	Site  string
+	Links []TransferLink
+
+	Target       perigee.TargetID // of those by schedule, and of others that name none
+	Directions   []perigee.Load   // of a round, one after the other
+	Combinations []Combination    // rounds take them in turn; at least one
+	MaxBytes     int64            // of one scheduled transfer, on the wire; 0 is no limit
+
+	Clock perigee.Clock // required
+
+	// Make makes a transfer; required. What it returns beside an error stands, and
+	// is recorded if anything was received.
+	Make func(context.Context, Transfer) (perigee.Throughput, error)
+
+	// Limit ends a transfer that does not end by itself; required.
+	Limit time.Duration
+
+	// Plan says what a link's budget allows; nil: no link has one.
+	Plan func(perigee.LinkID, time.Time) (Allotment, bool)
+
+	// Moved is told what a transfer moved over its link, also if it failed.
+	Moved func(perigee.LinkID, perigee.Purpose, int64)
+
+	// Others measures what others move over a link, in bits per second; nil: it is
+	// not known. Above BusyAbove no transfer is made.
+	Others    func(context.Context, perigee.LinkID) (float64, error)
+	BusyAbove float64
+
+	// Hold keeps everything else of this service off the network until it is
+	// released; nil: there is nothing else.
+	Hold func() (release func())
+
+	// SetLoad and Latencies are those of the probes beside; nil: there are none.
+	// Horizon is how long after a probe its fate is known.
+	SetLoad   func(perigee.LinkID, perigee.Load)
+	Latencies *Latencies
+	Horizon   time.Duration
+
+	// Record stores what came of it; required.
+	Record func(context.Context, perigee.Batch) error
+}
+
+const (
+	// lookEvery is how often plans are made anew: clocks are set and budgets change.
+	lookEvery = 30 * time.Second
+
+	// queueMost is how long a start waits while other links have their turns.
+	queueMost = 30 * time.Minute
+
+	// idleBefore is how far back probes count as those before a transfer.
+	idleBefore = time.Minute
+
+	// makeGrace is how long after its limit a transfer is waited for.
+	makeGrace = 5 * time.Second
+)
+
+// Transfers makes the transfers of all links, one at a time: two at once would measure
+// each other, be it only in this machine. Make one with NewTransfers, run it once.
+type Transfers struct {
+	options TransfersOptions
+	asked   chan request
+
+	stuck <-chan outcome // of a transfer that did not end; nil if all did; of Run's goroutine
+
+	mu      sync.Mutex // guards what follows
+	links   []*transferLink
+	running *Transfer
+}
+
+// transferLink is what is known of a link's transfers.
+type transferLink struct {
+	TransferLink
+	next    time.Time // zero: none
+	failure string    // of the last; empty if it went well
+}
+
+// request is a transfer that somebody asked for.
+type request struct {
+	transfer Transfer
+	ctx      context.Context
+	answer   chan<- outcome
+}
+
+type outcome struct {
+	result perigee.Throughput
+	err    error
+}
+
+// NewTransfers checks o. Errors have CodeInvalid.
+func NewTransfers(o TransfersOptions) (*Transfers, error) {
+	for _, d := range o.Directions {
+		if d != perigee.LoadDown && d != perigee.LoadUp {
+			return nil, &perigee.Error{Code: perigee.CodeInvalid, Message: fmt.Sprintf("probes: %q is no direction of a transfer", d)}
+		}
+	}
+	if o.Clock == nil || o.Make == nil || o.Record == nil || o.Limit <= 0 || len(o.Combinations) == 0 || len(o.Directions) == 0 {
+		return nil, &perigee.Error{Code: perigee.CodeInvalid, Message: "probes: transfers need clock, make, record, limit, directions and combinations"}
+	}
+	t := &Transfers{options: o, asked: make(chan request)}
+	for _, l := range o.Links {
+		t.links = append(t.links, &transferLink{TransferLink: l})
+	}
+	return t, nil
+}
+
+// Run makes transfers until ctx ends, which ends the one that is being made too.
+func (t *Transfers) Run(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case r := <-t.asked:
+			t.serve(ctx, r)
+		case <-timer.C:
+		}
+		if l := t.due(); l != nil {
+			t.round(ctx, l)
+		}
+		timer.Reset(t.pause())
+	}
+}
+
+// due plans anew and returns the link whose start has come, the earliest of several.
+func (t *Transfers) due() *transferLink {
+	now := t.options.Clock().Wall
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var first *transferLink
+	for _, l := range t.links {
+		if l.Starts.Every <= 0 {
+			continue
+		}
+		if waits := now.Sub(l.next); l.next.IsZero() || waits < 0 || waits > queueMost {
+			stretch := 1.0
+			if a, ok := t.plan(l.ID, now); ok {
+				stretch = a.Stretch
+			}
+			l.next = l.Starts.Next(now, l.Last, stretch)
+		}
+		if !l.next.After(now) && (first == nil || l.next.Before(first.next)) {
+			first = l
+		}
+	}
+	return first
+}
+
+// pause returns how long nothing is due.
+func (t *Transfers) pause() time.Duration {
+	now := t.options.Clock().Wall
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	wait := lookEvery
+	for _, l := range t.links {
+		if !l.next.IsZero() {
+			wait = min(wait, l.next.Sub(now))
+		}
+	}
+	return max(0, wait)
+}
+
+func (t *Transfers) plan(link perigee.LinkID, now time.Time) (Allotment, bool) {
+	if t.options.Plan == nil {
+		return Allotment{}, false
+	}
+	return t.options.Plan(link, now)
+}
+
+// round makes the scheduled transfers of one start, in each direction.
+func (t *Transfers) round(ctx context.Context, l *transferLink) {
+	t.mu.Lock()
+	at := l.next
+	l.Last, l.next = at, time.Time{}
+	t.mu.Unlock()
+	// By the interval's number, so that a restart changes no turn.
+	c := t.options.Combinations[uint64(l.Starts.interval(at.UnixNano()))%uint64(len(t.options.Combinations))]
+	left, limited := int64(0), false
+	if a, ok := t.plan(l.ID, t.options.Clock().Wall); ok {
+		if a.Skip != "" {
+			for _, direction := range t.options.Directions {
+				t.note(l, t.passOver(ctx, Transfer{Link: l.ID, Target: t.options.Target, Direction: direction}, a.Skip))
+			}
+			return
+		}
+		left, limited = a.Round, true
+	}
+	for i, direction := range t.options.Directions {
+		job := Transfer{
+			Link: l.ID, Target: t.options.Target, Direction: direction, Streams: c.Streams, Congestion: c.Congestion, Purpose: perigee.PurposeTransfer, MaxBytes: t.options.MaxBytes,
+		}
+		if limited {
+			share := left
+			if rest := len(t.options.Directions) - i; t.options.MaxBytes == 0 {
+				share /= int64(rest)
+			}
+			if job.MaxBytes == 0 || share < job.MaxBytes {
+				job.MaxBytes = share
+			}
+			if job.MaxBytes < leastTest {
+				t.note(l, t.passOver(ctx, job, fmt.Sprintf("the budget leaves %s for it, too little for a test", amount(max(0, job.MaxBytes)))))
+				return
+			}
+		}
+		result, err := t.perform(ctx, job)
+		left -= result.WireBytes
+		t.note(l, err)
+		if err != nil || ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// note remembers why the last transfer of a link failed, if it did.
+func (t *Transfers) note(l *transferLink, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l.failure = ""
+	if err != nil {
+		l.failure = err.Error()
+	}
+}
+
+// passOver records that a start was not made.
+func (t *Transfers) passOver(ctx context.Context, job Transfer, reason string) error {
+	return t.record(ctx, perigee.Batch{Events: []perigee.Event{t.event(job, perigee.EventTransferSkipped, reason)}})
+}
+
+func (t *Transfers) event(job Transfer, kind perigee.EventKind, reason string) perigee.Event {
+	return perigee.Event{
+		Site: t.options.Site, Link: job.Link, Time: t.options.Clock().Wall, Kind: kind, Detail: perigee.TransferDetail(job.Target, job.Direction, reason),
+	}
+}
+
+// record stores b; the end of ctx does not keep it from being stored.
+func (t *Transfers) record(ctx context.Context, b perigee.Batch) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	return t.options.Record(ctx, b)
+}
+
+// Ask has a transfer made as soon as no other is, and returns what came of it. The budget
+// and others' traffic may refuse it: errors have CodeUnavailable then. Its purpose is
+// manual. It ends with ctx.
+func (t *Transfers) Ask(ctx context.Context, job Transfer) (perigee.Throughput, error) {
+	if !slices.ContainsFunc(t.options.Links, func(l TransferLink) bool { return l.ID == job.Link }) {
+		return perigee.Throughput{}, &perigee.Error{Code: perigee.CodeNotFound, Message: fmt.Sprintf("link %s: no transfers are made over it", job.Link)}
+	}
+	job.Purpose = perigee.PurposeManual
+	answer := make(chan outcome, 1)
+	job.progress(TransferProgress{Phase: "waiting", Error: -1})
+	select {
+	case t.asked <- request{job, ctx, answer}:
+	case <-ctx.Done():
+		return perigee.Throughput{}, &perigee.Error{Code: perigee.CodeUnavailable, Message: "another transfer is being made, which was not waited for", Err: ctx.Err()}
+	}
+	o := <-answer // serve answers soon after ctx has ended
+	return o.result, o.err
+}
+
+// serve makes a transfer that was asked for.
+func (t *Transfers) serve(ctx context.Context, r request) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := context.AfterFunc(r.ctx, cancel)
+	defer stop()
+	job := r.transfer
+	if job.Target == "" {
+		job.Target = t.options.Target
+	}
+	if a, ok := t.plan(job.Link, t.options.Clock().Wall); ok {
+		if a.Manual < leastTest {
+			r.answer <- outcome{err: &perigee.Error{Code: perigee.CodeUnavailable, Message: fmt.Sprintf("link %s: its budget leaves %s until %s", job.Link, amount(a.Manual), a.End.Format("2 January 15:04 MST"))}}
+			return
+		}
+		if job.MaxBytes == 0 || a.Manual < job.MaxBytes {
+			job.MaxBytes = a.Manual
+		}
+	}
+	result, err := t.perform(ctx, job)
+	r.answer <- outcome{result, err}
+}
+
+// perform makes one transfer: it looks whether the link is free, has probes marked while
+// it lasts, and records what came of it.
+func (t *Transfers) perform(ctx context.Context, job Transfer) (perigee.Throughput, error) {
+	if reason := t.busy(ctx, job); reason != "" {
+		err := t.passOver(ctx, job, reason)
+		return perigee.Throughput{}, errors.Join(&perigee.Error{Code: perigee.CodeUnavailable, Message: fmt.Sprintf("link %s: %s", job.Link, reason)}, err)
+	}
+	t.mu.Lock()
+	t.running = &job
+	t.mu.Unlock()
+	defer func() {
+		t.mu.Lock()
+		t.running = nil
+		t.mu.Unlock()
+	}()
+	release := func() {}
+	if t.options.Hold != nil {
+		release = t.options.Hold()
+	}
+	if t.options.SetLoad != nil {
+		t.options.SetLoad(job.Link, job.Direction)
+	}
+	from := t.options.Clock().Mono
+	result, err := t.make(ctx, job)
+	to := t.options.Clock().Mono
+	if t.options.SetLoad != nil {
+		t.options.SetLoad(job.Link, perigee.LoadIdle)
+	}
+	release()
+	if t.options.Moved != nil {
+		t.options.Moved(job.Link, job.Purpose, result.WireBytes)
+	}
+	if t.options.Latencies != nil && result.Bytes > 0 {
+		t.await(ctx, t.options.Horizon)
+		result.Idle = t.options.Latencies.Between(job.Link, result.Stream.Target, perigee.LoadIdle, from-idleBefore, from)
+		result.Loaded = t.options.Latencies.Between(job.Link, result.Stream.Target, job.Direction, from, to)
+	}
+	var b perigee.Batch
+	if result.Bytes > 0 {
+		b.Throughputs = append(b.Throughputs, result)
+	}
+	if err != nil && ctx.Err() == nil {
+		b.Events = append(b.Events, t.event(job, perigee.EventTransferFailed, err.Error()))
+	}
+	if !b.Empty() {
+		err = errors.Join(err, t.record(ctx, b))
+	}
+	return result, err
+}
+
+// busy says what keeps a transfer from being made now, or nothing.
+func (t *Transfers) busy(ctx context.Context, job Transfer) string {
+	if t.stuck != nil {
+		select {
+		case <-t.stuck:
+			t.stuck = nil
+		default:
+			return "an earlier transfer has not ended, although it was told to"
+		}
+	}
+	if t.options.Others == nil || t.options.BusyAbove <= 0 || job.Anyway {
+		return ""
+	}
+	job.progress(TransferProgress{Phase: "looking whether the link is free", Error: -1})
+	rate, err := t.options.Others(ctx, job.Link)
+	switch {
+	case err != nil: // what cannot be known forbids nothing; the transfer will tell what is wrong
+		return ""
+	case rate > t.options.BusyAbove:
+		return fmt.Sprintf("others move %s over it, more than %s", bitRate(rate), bitRate(t.options.BusyAbove))
+	}
+	return ""
+}
+
+// make has the transfer made and does not wait for ever if it hangs.
+func (t *Transfers) make(ctx context.Context, job Transfer) (perigee.Throughput, error) {
+	ctx, cancel := context.WithTimeout(ctx, t.options.Limit)
+	defer cancel()
+	done := make(chan outcome, 1)
+	go func() {
+		var o outcome
+		defer func() { done <- o }()
+		defer recovered(&o.err)
+		o.result, o.err = t.options.Make(ctx, job)
+	}()
+	select {
+	case o := <-done:
+		return o.result, o.err
+	case <-ctx.Done():
+	}
+	grace := time.NewTimer(makeGrace)
+	defer grace.Stop()
+	select {
+	case o := <-done:
+		return o.result, o.err
+	case <-grace.C:
+		t.stuck = done
+		return perigee.Throughput{}, &perigee.Error{Code: perigee.CodeInternal, Message: fmt.Sprintf("link %s: the transfer did not end within %v of its limit", job.Link, makeGrace)}
+	}
+}
+
+// await waits for d, or until ctx ends.
+func (t *Transfers) await(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+func (j Transfer) progress(p TransferProgress) {
+	if j.Progress != nil {
+		j.Progress(p)
+	}
+}
+
+// TransferStatus says how the transfers of a link go.
+type TransferStatus struct {
+	Link      perigee.LinkID
+	Next      time.Time // when the next is due; zero: none is scheduled
+	Running   bool
+	LastError string // why the last scheduled one failed; empty if it did not
+}
+
+// Status returns the status of each link in the order of the options.
+func (t *Transfers) Status() []TransferStatus {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var all []TransferStatus
+	for _, l := range t.links {
+		all = append(all, TransferStatus{Link: l.ID, Next: l.next, Running: t.running != nil && t.running.Link == l.ID, LastError: l.failure})
+	}
+	return all
+}
+
+// bitRate writes a rate in words.
+func bitRate(bitsPerSecond float64) string {
+	for _, unit := range []struct {
+		size float64
+		name string
+	}{{1e9, "Gbit/s"}, {1e6, "Mbit/s"}, {1e3, "kbit/s"}} {
+		if bitsPerSecond >= unit.size {
+			return strings.TrimSuffix(fmt.Sprintf("%.1f", bitsPerSecond/unit.size), ".0") + " " + unit.name
+		}
+	}
+	return fmt.Sprintf("%.0f bit/s", bitsPerSecond)
+}
