@@ -71,6 +71,8 @@ type cli struct {
 	Doctor  doctorCommand  `cmd:"" help:"Check permissions, the binding of each link, clock and disk. Sends nothing."`
 	Config  configCommand  `cmd:"" help:"Work with the configuration file."`
 	Version versionCommand `cmd:"" help:"Print the version."`
+
+	OoklaChild ooklaChildCommand `cmd:"" hidden:"" help:"Do one test with a public server, for the perigee that started this."`
 }
 
 // errExit carries an exit status through kong's own exit calls (help).
