@@ -3,17 +3,8 @@ package probes
 import (
 	"sort"
 	"time"
-)
 
-// Purpose is what bytes were moved for.
-type Purpose string
-
-// The purposes.
-const (
-	PurposeProbing    Purpose = "probing"    // latency probes
-	PurposeForwarding Purpose = "forwarding" // results on their way to a database
-	PurposeScheduled  Purpose = "scheduled"  // transfers by the schedule
-	PurposeManual     Purpose = "manual"     // transfers that somebody asked for
+	"perigee"
 )
 
 // Use is what was moved over a link, in bytes on the wire, both directions together.
@@ -29,17 +20,17 @@ func (u Use) Total() int64 {
 	return u.Probing + u.Forwarding + u.Scheduled + u.Manual + u.Earlier
 }
 
-func (u *Use) add(p Purpose, bytes int64) {
+func (u *Use) add(p perigee.Purpose, bytes int64) {
 	switch p {
-	case PurposeProbing:
+	case perigee.PurposeProbing:
 		u.Probing += bytes
-	case PurposeForwarding:
+	case perigee.PurposeOutbox:
 		u.Forwarding += bytes
-	case PurposeScheduled:
+	case perigee.PurposeTransfer:
 		u.Scheduled += bytes
-	default:
+	case perigee.PurposeManual:
 		u.Manual += bytes
-	}
+	} // what others moved is theirs
 }
 
 func (u Use) minus(o Use) Use {
@@ -49,7 +40,7 @@ func (u Use) minus(o Use) Use {
 // Moved is one entry of a ledger.
 type Moved struct {
 	At      time.Time
-	Purpose Purpose
+	Purpose perigee.Purpose
 	Bytes   int64
 }
 

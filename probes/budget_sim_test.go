@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"perigee"
 )
 
 // clockStep sets the clock of a simulated site: from then on it is ahead of the true
@@ -57,8 +59,8 @@ func (s *budgetSim) run(t *testing.T) {
 			s.restart()
 		}
 		bytes := int64(s.steady * simTick.Seconds() * (0.5 + s.rng.Float64()))
-		s.move(truth, Moved{now, PurposeProbing, bytes * 4 / 5})
-		s.move(truth, Moved{now, PurposeForwarding, bytes - bytes*4/5})
+		s.move(truth, Moved{now, perigee.PurposeProbing, bytes * 4 / 5})
+		s.move(truth, Moved{now, perigee.PurposeOutbox, bytes - bytes*4/5})
 
 		if s.manual > 0 && s.happens(30*24*time.Hour/time.Duration(s.manual)) {
 			wanted := 20e6 + int64(s.rng.Float64()*80e6)
@@ -66,7 +68,7 @@ func (s *budgetSim) run(t *testing.T) {
 			if allowed < wanted {
 				s.refused++
 			}
-			s.move(truth, Moved{now, PurposeManual, s.transfer(wanted, allowed)})
+			s.move(truth, Moved{now, perigee.PurposeManual, s.transfer(wanted, allowed)})
 		}
 		if at.Sub(now) >= simTick && s.rng.IntN(4) > 0 {
 			continue
@@ -84,7 +86,7 @@ func (s *budgetSim) run(t *testing.T) {
 		if wire > a.Round {
 			t.Fatalf("a transfer moved %d bytes of %d", wire, a.Round)
 		}
-		s.move(truth, Moved{now, PurposeScheduled, wire})
+		s.move(truth, Moved{now, perigee.PurposeTransfer, wire})
 		s.rounds = append(s.rounds, wire)
 		s.tests, s.bytes = append(s.tests, truth), append(s.bytes, wire)
 	}

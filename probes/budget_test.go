@@ -95,7 +95,9 @@ func TestPlanNeverPassesTheBudget(t *testing.T) {
 }
 
 func TestSpentOfAMonthThatBeganBefore(t *testing.T) {
-	move := func(l *Ledger, day int, bytes int64) { l.Add(Moved{inNovember(day, 0), PurposeScheduled, bytes}) }
+	move := func(l *Ledger, day int, bytes int64) {
+		l.Add(Moved{inNovember(day, 0), perigee.PurposeTransfer, bytes})
+	}
 	var sinceOctober, since16 Ledger
 	move(&sinceOctober, -3, 1e6)
 	for _, l := range []*Ledger{&sinceOctober, &since16} {
@@ -133,7 +135,7 @@ func TestLedgerSumsByPurpose(t *testing.T) {
 	if _, ok := l.First(); ok || l.Since(time.Time{}) != (Use{}) {
 		t.Error("an empty ledger holds something")
 	}
-	for i, p := range []Purpose{PurposeProbing, PurposeForwarding, PurposeScheduled, PurposeManual} {
+	for i, p := range []perigee.Purpose{perigee.PurposeProbing, perigee.PurposeOutbox, perigee.PurposeTransfer, perigee.PurposeManual} {
 		l.Add(Moved{inNovember(2, i), p, int64(i + 1)})
 	}
 	for _, c := range []struct {
@@ -158,12 +160,12 @@ func TestLedgerSumsByPurpose(t *testing.T) {
 
 func TestLedgersClockDoesNotGoBack(t *testing.T) {
 	var l Ledger
-	l.Add(Moved{inNovember(20, 0), PurposeManual, 1})
-	l.Add(Moved{inNovember(35, 0), PurposeManual, 10}) // the clock is set to 5 December
-	if at := l.Add(Moved{inNovember(21, 0), PurposeManual, 100}); !at.Equal(inNovember(35, 0)) {
+	l.Add(Moved{inNovember(20, 0), perigee.PurposeManual, 1})
+	l.Add(Moved{inNovember(35, 0), perigee.PurposeManual, 10}) // the clock is set to 5 December
+	if at := l.Add(Moved{inNovember(21, 0), perigee.PurposeManual, 100}); !at.Equal(inNovember(35, 0)) {
 		t.Errorf("entered at %v, want 5 December", at)
 	}
-	l.Add(Moved{inNovember(36, 7), PurposeManual, 1000})
+	l.Add(Moved{inNovember(36, 7), perigee.PurposeManual, 1000})
 	for from, want := range map[time.Time]int64{
 		inNovember(1, 0):  1111, // November has all of it: the clock may be right now
 		inNovember(31, 0): 1110, // and December all since it was first seen: it may have been right then
