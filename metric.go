@@ -10,15 +10,16 @@ type MetricKind string
 const (
 	KindDistribution MetricKind = "distribution" // a value per packet; compared by quantiles
 	KindRatio        MetricKind = "ratio"        // a share, 0 to 1; compared by its mean
-	KindEstimate     MetricKind = "estimate"     // a running estimate; compared by its mean
+	KindEstimate     MetricKind = "estimate"     // an estimate, running or of one transfer; compared by its mean
 	KindCount        MetricKind = "count"
+	KindFlag         MetricKind = "flag" // true or false
 )
 
 // Metric defines one number that users see. docs/metrics.md says the same at length;
 // a test keeps the two together.
 type Metric struct {
 	Name       MetricName
-	Unit       string // base unit as it ends the name outside Go: "seconds", "ratio", "packets"
+	Unit       string // base unit as it ends the name outside Go: "seconds", "ratio", "bits_per_second"
 	Kind       MetricKind
 	Definition string
 	Undefined  string // when there is no value
@@ -33,6 +34,19 @@ const (
 	MetricJitter       MetricName = "jitter"
 	MetricPDV          MetricName = "pdv"
 	MetricAvailability MetricName = "availability"
+)
+
+// The metrics of transfers.
+const (
+	MetricThroughputDown  MetricName = "throughput_down"
+	MetricThroughputUp    MetricName = "throughput_up"
+	MetricThroughputRamp  MetricName = "throughput_ramp"
+	MetricThroughputError MetricName = "throughput_error"
+	MetricThroughputBytes MetricName = "throughput_bytes"
+	MetricRTTLoaded       MetricName = "rtt_loaded"
+	MetricLatencyIncrease MetricName = "latency_increase"
+	MetricRPM             MetricName = "rpm"
+	MetricPEPSuspected    MetricName = "pep_suspected"
 )
 
 // Metrics is the catalogue: every number that perigee shows, in the order of
@@ -69,6 +83,32 @@ var Metrics = []Metric{
 	{Name: "floor", Unit: "seconds", Kind: KindEstimate,
 		Definition: "the least round-trip time that the speed of light allows over four legs to the satellite, from orbit, site and satellite longitude",
 		Undefined:  "orbits without a stated altitude", Source: "docs/metrics.md"},
+	{Name: MetricThroughputDown, Unit: "bits_per_second", Kind: KindEstimate,
+		Definition: "payload that the site received from a far end over TCP, over time: the mean of the transfer's steady part",
+		Undefined:  "no transfer down was made", Source: "RFC 6349"},
+	{Name: MetricThroughputUp, Unit: "bits_per_second", Kind: KindEstimate,
+		Definition: "payload that a far end received from the site over TCP, over time: the mean of the transfer's steady part",
+		Undefined:  "no transfer up was made", Source: "RFC 6349"},
+	{Name: MetricThroughputRamp, Unit: "seconds", Kind: KindEstimate,
+		Definition: "time from asking for the first payload to the beginning of the steady part",
+		Undefined:  "no transfer was made", Source: "perigee"},
+	{Name: MetricThroughputError, Unit: "ratio", Kind: KindEstimate,
+		Definition: "half of the width of the confidence interval of the steady mean, over that mean",
+		Undefined:  "no steady part was reached, or it is too short to tell", Source: "perigee"},
+	{Name: MetricThroughputBytes, Unit: "bytes", Kind: KindCount, Definition: "payload that a transfer moved, ramp included",
+		Undefined: "no transfer was made", Source: "perigee"},
+	{Name: MetricRTTLoaded, Unit: "seconds", Kind: KindDistribution,
+		Definition: "rtt of the latency probes that were sent while a transfer of our own ran over the same link",
+		Undefined:  "no probe was answered in time during a transfer", Source: "RFC 2681"},
+	{Name: MetricLatencyIncrease, Unit: "seconds", Kind: KindEstimate,
+		Definition: "median of rtt_loaded minus the median rtt of the probes just before the transfer",
+		Undefined:  "no probe was answered in time before or during the transfer", Source: "perigee"},
+	{Name: MetricRPM, Unit: "per_minute", Kind: KindEstimate,
+		Definition: "60 s / mean of rtt_loaded: the round trips that the network makes in a minute under load; the network's part of responsiveness, not the whole",
+		Undefined:  "no probe was answered in time during the transfer", Source: "draft-ietf-ippm-responsiveness"},
+	{Name: MetricPEPSuspected, Unit: "boolean", Kind: KindFlag,
+		Definition: "whether TCP connected in less than half of the least rtt of the probes just before the transfer",
+		Undefined:  "the time to connect was not measured, or no probe was answered in time", Source: "RFC 3135"},
 }
 
 // LookupMetric finds a metric by name.
