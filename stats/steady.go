@@ -30,9 +30,9 @@ type SteadyOptions struct {
 
 // Steady is where the steady part of a transfer begins, its mean, and how sure that is.
 //
-// The interval is for what the link would have carried on average, had the transfer
-// gone on and on as it went. A test of the planned length ends within it too: it
-// contains the same counts, and varies less.
+// The interval is for what the transfer would have carried on average, had it gone on
+// and on as it went. The steady mean of a test of the planned length lies within it all
+// the more: it contains the same counts, and varies less.
 type Steady struct {
 	// Found tells that there is a steady part. If not, Ramp is where it may begin, and
 	// Mean that of what there is behind, or of everything if nothing is.
@@ -75,8 +75,8 @@ func (s Steady) Precise(relative float64) bool {
 	return ok && s.settled && e <= relative/(1+relative)
 }
 
-// A steady part is at least so long. Over fewer round trips slow start that was left too
-// early, and what one lost packet held back, look like any rate.
+// A steady part is at least so long. Over fewer round trips a pause in slow start, or
+// what one lost packet held back, looks like any rate.
 const (
 	steadyRTTs = 8
 	steadyTime = time.Second

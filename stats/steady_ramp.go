@@ -24,8 +24,7 @@ const (
 	repairGain = 0.5
 
 	// growth is by how much the later half of what follows a long ramp may be faster
-	// than the earlier: 1.1 is what a rate has that grows for ever in
-	// proportion to time.
+	// than the earlier. It is 1.1 for a rate that grows for ever in proportion to time.
 	growth = 1.05
 )
 
@@ -33,16 +32,16 @@ const (
 // never reached.
 //
 // First, a ramp is a rise: it ends at the first window whose rate is nine tenths of
-// the mean of all that comes from there on. (The reverse of the cumulative mean, by
-// which simulations are truncated: Conway 1963, Fishman 1973.) What falls, slowly or at
-// once, is no ramp, and where growth does not end the point runs away to the end.
+// the mean of all that comes from there on, the reverse of a cumulative mean. What
+// falls, slowly or at once, is no ramp; and where growth does not end, the point runs
+// away to the end.
 //
 // Second, what slow start lost by overshooting is repaired before the rate is steady.
-// It is left out as White's MSER (1997) leaves out a transient: the cut
-// is where the standard error of the rest, as if its round trips were independent, is least;
-// but only if what is cut off is slower than the rest, and near.
+// It is left out as White's MSER (Simulation 69, 1997) leaves out a transient: the cut
+// is where the standard error of the rest is least, as if its round trips were
+// independent; but only if what is cut off is slower than the rest, and near.
 //
-// With slots, the mean to be reached is that of the same slot: a slow one that comes
+// With slots the mean to be reached is that of the same slot: a slow one that comes
 // first is no ramp.
 func (t *transfer) ramp() int {
 	for d := 0; d+t.window <= t.n; d++ {
