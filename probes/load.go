@@ -106,10 +106,11 @@ func (r *Runner) addLoaded() {
 	}
 }
 
-// turn has the probes of each link go to the lines of its load. Instants of the groups
-// that were awake do not move.
+// turn has the probes of each link go to the lines of its load, from the last look on: up
+// to it all that was due has been planned, so each instant is of one load. Instants of
+// the groups that were awake do not move.
 func (r *Runner) turn(wanted map[perigee.LinkID]perigee.Load) {
-	now := r.clock().Mono
+	now := r.before.Mono
 	for _, f := range r.feeds {
 		if to := f.line(wanted[f.key().Link]); to != f.current {
 			f.current.pause(r.grid.cur, now)

@@ -91,9 +91,11 @@ func TestProbesBelongToTheLoadTheyWereSentUnder(t *testing.T) {
 	down, up, idle := perigee.LoadDown, perigee.LoadUp, perigee.LoadIdle
 	for _, spacing := range []Spacing{SpacingPeriodic, SpacingPoisson} {
 		var undisturbed []time.Duration
+		var first time.Duration // since measuring began
 		synctest.Test(t, func(t *testing.T) {
 			r := runTurns(t, nil, length, func(b *bench) { b.options.Spacing = spacing })
 			undisturbed = r.probers["fibre"].sentAt
+			first = undisturbed[0] - r.mono(0)
 			if n := len(r.runner.Status()); n != 2 {
 				t.Errorf("status of %d streams, want 2 where there was no load", n)
 			}
@@ -101,10 +103,12 @@ func TestProbesBelongToTheLoadTheyWereSentUnder(t *testing.T) {
 				t.Errorf("heard of %d streams, want 2 where there was no load", n)
 			}
 		})
+		at := func(i int) time.Duration { return undisturbed[i] - undisturbed[0] + first }
 		for _, c := range []struct {
 			name  string
 			turns []turn
 		}{
+			{"at the instants of probes", []turn{{at(20), down}, {at(30), idle}, {at(31), up}, {at(51), down}, {at(71), idle}, {at(72), up}, {at(80), idle}}},
 			{"mid window", []turn{{13 * s, down}, {26 * s, idle}}},
 			{"at the edges of windows", []turn{{10 * s, up}, {20 * s, idle}, {30 * s, down}, {50 * s, idle}}},
 			{"twice in one window", []turn{{11 * s, down}, {13 * s, idle}, {15 * s, up}, {19 * s, idle}}},
@@ -278,7 +282,15 @@ func TestLoadOfSeveralTargetsAndLinks(t *testing.T) {
 // An outage of one load says nothing of another: it ends where the load changes.
 func TestOutagesEndWhereTheLoadChanges(t *testing.T) {
 	const s = time.Second
-	for _, reason := range []string{"", "interface down"} {
+	for _, c := range []struct {
+		reason string
+		until  time.Duration
+	}{
+		{"", 14 * s}, {"interface down", 14 * s},
+		{"", 8 * s}, // the load is over before the first loss is known
+		{"interface down", 6*s + 200*time.Millisecond}, // before outcomes are looked at
+	} {
+		reason := c.reason
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t, nil)
 			p := newFakeProber(b.clock, 3*s, func(perigee.Seq) fate {
@@ -291,17 +303,16 @@ func TestOutagesEndWhereTheLoadChanges(t *testing.T) {
 			b.start()
 			time.Sleep(6 * s)
 			b.runner.SetLoad("geo", perigee.LoadDown)
-			// The outage that the load ended is told as ended while the load lasts.
-			time.Sleep(7 * s)
-			if reason != "" {
+			time.Sleep(c.until - 6*s)
+			if reason != "" && c.until == 14*s {
+				// The outage that the load ended is told as ended while the load lasts.
 				all := b.store.all().Outages
 				if i := slices.IndexFunc(all, func(o perigee.Outage) bool { return !o.Open && o.Stream == keyOf("geo") }); i < 0 {
 					t.Errorf("outages %v, want that without load ended", all)
 				}
 			}
-			time.Sleep(s)
 			b.runner.SetLoad("geo", perigee.LoadIdle)
-			time.Sleep(26 * s)
+			time.Sleep(40*s - c.until)
 			if err := b.finish(); err != nil {
 				t.Fatal(err)
 			}
@@ -312,11 +323,20 @@ func TestOutagesEndWhereTheLoadChanges(t *testing.T) {
 				}
 			}
 			slices.SortFunc(ended, func(a, c perigee.Outage) int { return a.Start.Compare(c.Start) })
-			want := []struct {
+			under := c.until - 6*s
+			type outage struct {
 				load     perigee.Load
 				from, to time.Duration
 				probes   int64
-			}{{perigee.LoadIdle, 4 * s, 6 * s, 20}, {perigee.LoadDown, 6 * s, 14 * s, 160}, {perigee.LoadIdle, 14 * s, 20 * s, 60}}
+			}
+			want := []outage{
+				{perigee.LoadIdle, 4 * s, 6 * s, 20},
+				{perigee.LoadDown, 6 * s, c.until, int64(under / (50 * time.Millisecond))},
+				{perigee.LoadIdle, c.until, 20 * s, int64((20*s - c.until) / (100 * time.Millisecond))},
+			}
+			if under < s {
+				want = slices.Delete(want, 1, 2) // too short to be one
+			}
 			if len(ended) != len(want) {
 				t.Fatalf("outages %v, want %d", ended, len(want))
 			}
@@ -332,10 +352,11 @@ func TestOutagesEndWhereTheLoadChanges(t *testing.T) {
 					down += o.End.Sub(o.Start)
 				}
 			}
-			// Availability is 1 - down/planned, of the same time: 32 s without load.
+			// Availability is 1 - down/planned, of the same time: that without load.
 			counts, samples := b.store.counted(keyOf("geo"))
-			if planned := time.Duration(counts.Planned) * samples[0].Interval; planned != 32*s || (down-8*s).Abs() > 200*time.Millisecond {
-				t.Errorf("down for %v of %v planned, want 8 of 32 s", down, planned)
+			planned := time.Duration(counts.Planned) * samples[0].Interval
+			if planned != 40*s-under || (down-(16*s-under)).Abs() > 200*time.Millisecond {
+				t.Errorf("down for %v of %v planned, want %v of %v", down, planned, 16*s-under, 40*s-under)
 			}
 		})
 	}
@@ -450,25 +471,23 @@ func TestLoadsDoNotReorderEachOther(t *testing.T) {
 	})
 }
 
-// rebinding is a prober whose link is another from some time on.
-type rebinding struct {
+// telling is a prober whose proof tells when it was asked for.
+type telling struct {
 	*fakeProber
-	from time.Time
+	begin time.Time
 }
 
-func (p rebinding) Proof() perigee.Proof {
-	if time.Now().Before(p.from) {
-		return perigee.Proof{InterfaceName: "wan0"}
-	}
-	return perigee.Proof{InterfaceName: "wan1"}
+func (p telling) Proof() perigee.Proof {
+	return perigee.Proof{InterfaceName: time.Since(p.begin).Truncate(time.Second).String()}
 }
 
-// The proof of a window is of its last probe, not of the time when it is closed.
+// The proof of a window is of its last probe, not of the time when it is closed: it is
+// asked for at a change of load, else at the first probe of the next window.
 func TestProofIsOfTheLastProbeBeforeTheLoad(t *testing.T) {
 	const s = time.Second
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, links{"geo": steady(600 * time.Millisecond)})
-		b.options.Streams[0].Prober = rebinding{b.probers["geo"], b.begin.Add(13 * s)}
+		b.options.Streams[0].Prober = telling{b.probers["geo"], b.begin}
 		b.start()
 		for _, turn := range []turn{{5 * s, perigee.LoadDown}, {7 * s, perigee.LoadIdle}, {11 * s, perigee.LoadDown}, {21 * s, perigee.LoadIdle}} {
 			time.Sleep(time.Until(b.begin.Add(turn.after)))
@@ -480,12 +499,114 @@ func TestProofIsOfTheLastProbeBeforeTheLoad(t *testing.T) {
 		}
 		var got []string
 		for _, sample := range b.store.all().Samples {
-			got = append(got, fmt.Sprintf("%v %s %s", sample.Start.Sub(b.begin), sample.Stream.Load, sample.Proof.InterfaceName))
+			got = append(got, fmt.Sprintf("%s at %v: %s", sample.Stream.Load, sample.Start.Sub(b.begin), sample.Proof.InterfaceName))
 		}
 		slices.Sort(got)
-		want := []string{"0s down wan0", "0s idle wan0", "10s down wan1", "10s idle wan0", "20s down wan1", "20s idle wan1"}
+		want := []string{
+			"down at 0s: 7s",
+			"down at 10s: 20s",
+			"down at 20s: 21s",
+			"idle at 0s: 10s", // asked for at 5 s, and again since it went on
+			"idle at 10s: 11s",
+			"idle at 20s: 31s", // a second after the last outcome Run ended
+		}
 		if !slices.Equal(got, want) {
 			t.Errorf("proofs %q, want %q", got, want)
+		}
+	})
+}
+
+// The loop is late while the load changes: what was due meanwhile is of the new load,
+// whether it is still sent or not, and each instant is of one.
+func TestLoadChangesInALateLoop(t *testing.T) {
+	const ms = time.Millisecond
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, links{"fibre": steady(ms), "geo": func(seq perigee.Seq) fate {
+			f := fate{rtt: 600 * ms}
+			if seq == 20 || seq == 70 {
+				f.block = 370 * ms
+			}
+			return f
+		}})
+		b.start()
+		time.Sleep(2200 * ms) // probe 20 was sent at 2.0 s and the phase
+		b.runner.SetLoad("geo", perigee.LoadDown)
+		time.Sleep(time.Until(b.begin.Add(6 * time.Second)))
+		b.runner.SetLoad("geo", perigee.LoadIdle)
+		time.Sleep(4 * time.Second)
+		if err := b.finish(); err != nil {
+			t.Fatal(err)
+		}
+		idle, _ := b.store.counted(keyOf("geo"))
+		down, _ := b.store.counted(underLoad("geo", perigee.LoadDown))
+		fibre, _ := b.store.counted(keyOf("fibre"))
+		// The load counts from the look at which probe 20 was sent, 2.0 to 2.1 s, to 6 s.
+		if want := (perigee.Counts{Planned: 61, Sent: 61, Received: 61}); idle != want {
+			t.Errorf("without load: %+v, want %+v", idle, want)
+		}
+		// Of 7 or 8 that were due in the 370 ms after it the last is sent; likewise of 7
+		// after probe 70.
+		if down.Planned < 78 || down.Planned > 80 || down.Skipped < 12 || down.Skipped > 13 || down.Received != down.Planned-down.Skipped {
+			t.Errorf("under load: %+v, want 78 to 80 planned, 12 or 13 of them skipped", down)
+		}
+		// Those due while probes under load kept the loop are not sent over fibre either.
+		if fibre.Planned != 100 || fibre.Skipped != 2+2 && fibre.Skipped != 2+3 {
+			t.Errorf("the other link: %+v, want all of 100 planned", fibre)
+		}
+	})
+}
+
+// A limit that is reached under load ends the run.
+func TestLimitUnderLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, links{"geo": steady(600 * time.Millisecond)})
+		b.options.Limit = 20
+		b.start()
+		time.Sleep(time.Second)
+		b.runner.SetLoad("geo", perigee.LoadDown)
+		select {
+		case err := <-b.done:
+			if err != nil {
+				t.Fatal(err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Error("it did not end")
+		}
+		b.stop()
+		if counts, _ := b.store.counted(keyOf("geo")); counts.Received != 10 {
+			t.Errorf("%+v, want 10 received", counts)
+		}
+	})
+}
+
+// The monitor's clock is set, or it stalls, in an outage, and the load changes before the
+// next probe: the outage ends by the clock that it began with.
+func TestOutageEndsAtWhatCameBeforeTheLoad(t *testing.T) {
+	const s = time.Second
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, links{"geo": func(perigee.Seq) fate { return fate{fail: "interface down"} }})
+		b.options.Interval = 5 * s
+		b.start()
+		time.Sleep(20 * s)
+		synctest.Wait()
+		b.clock.set(time.Hour)
+		time.Sleep(300 * time.Millisecond) // the loop looks every 250 ms
+		b.runner.SetLoad("geo", perigee.LoadUp)
+		time.Sleep(20 * s)
+		if err := b.finish(); err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, o := range b.store.all().Outages {
+			if o.Stream == keyOf("geo") && !o.Open {
+				found = true
+				if d := o.End.Sub(b.begin); o.Probes != 4 || (d-20*s).Abs() > 250*time.Millisecond {
+					t.Errorf("outage %+v ends at %v, want when the clock was set", o, d)
+				}
+			}
+		}
+		if !found {
+			t.Error("the outage without load did not end")
 		}
 	})
 }
@@ -578,7 +699,7 @@ func TestStatusUnderLoad(t *testing.T) {
 		if s := status[2]; !s.Running || s.LastReceived.IsZero() || s.Undecided != 12 {
 			t.Errorf("status under load %+v", s)
 		}
-		b.probers["geo"].end <- errCable
+		b.probers["geo"].end <- nil // it panics, and tells nothing of what was under way
 		synctest.Wait()
 		for _, s := range b.runner.Status()[1:] {
 			if s.Running || s.Restarts != 1 || s.LastError == "" || s.Undecided != 0 {
