@@ -28,6 +28,7 @@ const Step = 100 * time.Millisecond
 const (
 	MaxStreams  = 64              // data connections of a session
 	MaxDuration = 5 * time.Minute // from go to the last payload; its whole series fits in one frame
+	MaxBytes    = 1 << 50         // any count of bytes or segments, so that sums do not overflow
 	MaxRequest  = 1 << 10         // bytes of a client's request: read before the client is known
 	MaxAnswer   = 4 << 10         // bytes of the far end's answer
 	MaxFrame    = 64 << 10        // bytes of a frame's body

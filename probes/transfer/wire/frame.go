@@ -44,7 +44,7 @@ type State struct {
 	From  int     `json:"from"`
 	Bytes []int64 `json:"bytes"`
 
-	TCP *TCP `json:"tcp,omitempty"` // nil where the far end's system does not tell
+	TCP *TCP `json:"tcp,omitempty"` // nil where the far end's system does not tell all of it
 }
 
 // Result is the far end's last word.

@@ -48,7 +48,7 @@ func (s Start) Check() error {
 		return fmt.Errorf("%q is no name of a congestion control", s.Congestion)
 	case s.MaxDuration < 0 || s.MaxDuration.Duration() > MaxDuration:
 		return fmt.Errorf("a duration of %v is not between 0 and %v", s.MaxDuration, MaxDuration)
-	case s.MaxBytes < 0 || s.MaxBytes > maxCount:
+	case s.MaxBytes < 0 || s.MaxBytes > MaxBytes:
 		return fmt.Errorf("%d bytes cannot be asked for", s.MaxBytes)
 	}
 	return nil
@@ -69,7 +69,7 @@ type Granted struct {
 }
 
 func (g Granted) check() error {
-	if g.MaxDuration <= 0 || g.MaxDuration.Duration() > MaxDuration || g.MaxBytes <= 0 || g.MaxBytes > maxCount || !isName(g.Congestion) {
+	if g.MaxDuration <= 0 || g.MaxDuration.Duration() > MaxDuration || g.MaxBytes <= 0 || g.MaxBytes > MaxBytes || !isName(g.Congestion) {
 		return errors.New("what is granted is out of bounds")
 	}
 	return nil
@@ -150,11 +150,8 @@ func (s *Seconds) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// maxCount bounds every count of bytes or segments, so that sums do not overflow.
-const maxCount = 1 << 50
-
 func countsFit(counts ...int64) bool {
-	return !slices.ContainsFunc(counts, func(n int64) bool { return n < 0 || n > maxCount })
+	return !slices.ContainsFunc(counts, func(n int64) bool { return n < 0 || n > MaxBytes })
 }
 
 // printable returns at most 300 bytes of text from the other end that cannot harm a
