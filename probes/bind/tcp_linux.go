@@ -107,6 +107,7 @@ func parseTCPInfo(raw *unix.TCPInfo, size uintptr) TCPInfo {
 		Timestamps:    raw.Options&optionTimestamps != 0,
 		SndCwnd:       int64(raw.Snd_cwnd),
 		Unacked:       int64(raw.Unacked),
+		Lost:          int64(raw.Lost),
 		BytesAcked:    count(unsafe.Offsetof(raw.Bytes_acked)+8, raw.Bytes_acked),
 		BytesReceived: count(unsafe.Offsetof(raw.Bytes_received)+8, raw.Bytes_received),
 		BytesSent:     count(unsafe.Offsetof(raw.Bytes_sent)+8, raw.Bytes_sent),
@@ -114,6 +115,7 @@ func parseTCPInfo(raw *unix.TCPInfo, size uintptr) TCPInfo {
 		NotSent:       count(unsafe.Offsetof(raw.Notsent_bytes)+4, uint64(raw.Notsent_bytes)),
 		SegsOut:       count(unsafe.Offsetof(raw.Segs_out)+4, uint64(raw.Segs_out)),
 		SegsIn:        count(unsafe.Offsetof(raw.Segs_in)+4, uint64(raw.Segs_in)),
+		DataSegsIn:    count(unsafe.Offsetof(raw.Data_segs_in)+4, uint64(raw.Data_segs_in)),
 		DeliveryRate:  count(unsafe.Offsetof(raw.Delivery_rate)+8, raw.Delivery_rate),
 	}
 	if i.BytesRetrans < 0 {
@@ -124,6 +126,15 @@ func parseTCPInfo(raw *unix.TCPInfo, size uintptr) TCPInfo {
 		i.MinRTT = time.Duration(raw.Min_rtt) * time.Microsecond
 	}
 	return i
+}
+
+// LimitNotSent makes writes to a TCP socket wait while n bytes of payload or more have been
+// written and not sent. Without it a sender hands megabytes to a slow link's socket, which
+// go on leaving when the sender has long stopped.
+func LimitNotSent(c syscall.RawConn, n int) error {
+	return control(c, func(fd int) error {
+		return os.NewSyscallError("setsockopt TCP_NOTSENT_LOWAT", unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, n))
+	})
 }
 
 // BufferLimits returns how many bytes TCP may use for a connection's buffers by itself,

@@ -22,6 +22,9 @@ func Congestions() ([]string, error) { return nil, errTCPUnknown }
 // ReadTCPInfo fails.
 func ReadTCPInfo(syscall.RawConn) (TCPInfo, error) { return TCPInfo{}, errTCPUnknown }
 
+// LimitNotSent fails.
+func LimitNotSent(syscall.RawConn, int) error { return errTCPUnknown }
+
 // BufferLimits fails.
 func BufferLimits() (rcv, snd int64, err error) { return 0, 0, errTCPUnknown }
 
