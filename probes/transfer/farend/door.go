@@ -16,10 +16,11 @@ import (
 type door struct {
 	places chan struct{} // one for each guest whose goroutine has not left
 
-	mu     sync.Mutex
-	guests []*guest // oldest first; without those that were shown out
-	count  map[netip.Prefix]int
-	closed bool
+	mu      sync.Mutex           // guards what follows
+	guests  []*guest             // oldest first; without those that were shown out
+	count   map[netip.Prefix]int // of guests
+	leaving int                  // shown out; their goroutines have not left yet
+	closed  bool
 }
 
 type guest struct {
@@ -57,20 +58,24 @@ func (d *door) enter(ctx context.Context, c *connection) *guest {
 	return g
 }
 
-// makeRoom shows out one guest.
+// makeRoom shows out one guest, unless one is leaving anyway.
 func (d *door) makeRoom() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.leaving > 0 {
+		return
+	}
 	most := 0
 	for _, n := range d.count {
 		most = max(most, n)
 	}
 	i := slices.IndexFunc(d.guests, func(g *guest) bool { return d.count[g.site] == most })
 	if i < 0 {
-		return // all have been shown out and are on their way
+		return // a place has become free meanwhile
 	}
 	d.guests[i].conn.abort()
 	d.remove(i)
+	d.leaving++
 }
 
 // leave gives g's place to others. It reports whether g was still welcome; if not, its
@@ -81,6 +86,7 @@ func (d *door) leave(g *guest) bool {
 	<-d.places
 	i := slices.Index(d.guests, g)
 	if i < 0 {
+		d.leaving--
 		return false
 	}
 	d.remove(i)
@@ -103,6 +109,7 @@ func (d *door) close() {
 	for _, g := range d.guests {
 		g.conn.abort()
 	}
+	d.leaving += len(d.guests)
 	d.guests = nil
 	clear(d.count)
 }
