@@ -28,6 +28,7 @@ type daemon struct {
 	store    *sqlite.Store
 	runner   *probes.Runner
 	feed     api.Feed
+	account  *account
 	forward  *forwarding // nil: nowhere
 	listener net.Listener
 }
@@ -61,10 +62,13 @@ func newDaemon(ctx context.Context, s streams, p plan, listener net.Listener, li
 	if err = d.recordStart(ctx, previous, now); err != nil {
 		return nil, err
 	}
+	if d.account, err = newAccount(ctx, d.store, p, d.now); err != nil {
+		return nil, err
+	}
 	if p.influxdb != nil {
 		d.forward, err = newForwarding(ctx, d.store, forwardOptions{
-			site: p.site.Name, links: p.links, metered: p.metered, db: *p.influxdb,
-			now: d.now, log: s.log(),
+			links: p.links, metered: p.metered, db: *p.influxdb, now: d.now, log: s.log(),
+			account: func(link perigee.LinkID, bytes int64) { d.account.add(link, perigee.PurposeOutbox, bytes) },
 		})
 		if err != nil {
 			return nil, err
@@ -78,6 +82,7 @@ func newDaemon(ctx context.Context, s streams, p plan, listener net.Listener, li
 			if err := d.store.Append(ctx, b); err != nil {
 				return err
 			}
+			d.account.probed(b.Samples)
 			d.feed.Publish(b)
 			if d.forward != nil {
 				d.forward.outbox.Wake()
@@ -136,13 +141,14 @@ func (d *daemon) Run(ctx context.Context) (err error) {
 			Failed: func(err error) { d.s.notef("perigee: keeping the store in order: %v", err) }}
 		return keeper.Run(keeping)
 	})
+	group.Go(func() error { return d.account.Run(keeping) })
 	if d.forward != nil {
 		group.Go(func() error { return d.forward.Run(keeping) })
 	}
 	err = group.Wait()
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	return errors.Join(err, d.recordEnd(ending))
+	return errors.Join(err, d.account.record(ending), d.account.Close(), d.recordEnd(ending))
 }
 
 // recordEnd stores that measuring ended properly.

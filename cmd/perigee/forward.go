@@ -20,21 +20,11 @@ import (
 	"perigee/storage/sqlite"
 )
 
-// purposeForwarding names, in the account of what this service itself moves over a link,
-// the bytes by which results leave.
-const purposeForwarding = "outbox"
-
-// recordTraffic is how often the account is brought up to date: seldom, because each time
-// is a write to what may be an SD card.
-const recordTraffic = time.Minute
-
-// forwarding is what a daemon has of the way to InfluxDB: the outbox and the account of
-// the bytes that it moves.
+// forwarding is what a daemon has of the way to InfluxDB.
 type forwarding struct {
-	site    string
 	db      config.InfluxDB
 	metered []perigee.LinkID
-	now     func() time.Time
+	account func(perigee.LinkID, int64)
 
 	store    *sqlite.Store
 	instance string
@@ -43,27 +33,27 @@ type forwarding struct {
 	client   *influx.Client
 	outbox   *storage.Outbox
 
-	mu       sync.Mutex               // guards what follows
-	moved    map[perigee.LinkID]int64 // bytes since the start; of "" where no link of ours is used
-	recorded map[perigee.LinkID]int64 // of these, in the store's account
+	mu    sync.Mutex               // guards what follows
+	moved map[perigee.LinkID]int64 // bytes since the start; of "" where no link of ours is used
 }
 
 // forwardOptions say what a forwarding works with.
 type forwardOptions struct {
-	site    string
 	links   []perigee.Link
 	metered []perigee.LinkID
 	db      config.InfluxDB
 	timeout time.Duration // of each call; the client's default if 0
 	now     func() time.Time
 	log     *slog.Logger
+
+	// account is told of bytes that were moved over a link; nil: nobody is.
+	account func(perigee.LinkID, int64)
 }
 
 // newForwarding prepares to forward what store holds. It sends nothing.
 func newForwarding(ctx context.Context, store *sqlite.Store, o forwardOptions) (_ *forwarding, err error) {
 	f := &forwarding{
-		site: o.site, db: o.db, metered: o.metered, now: o.now, store: store,
-		moved: map[perigee.LinkID]int64{}, recorded: map[perigee.LinkID]int64{},
+		db: o.db, metered: o.metered, account: o.account, store: store, moved: map[perigee.LinkID]int64{},
 	}
 	if f.instance, err = store.Instance(ctx); err != nil {
 		return nil, err
@@ -105,49 +95,16 @@ func (f *forwarding) count(local netip.Addr, bytes int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.moved[link] += bytes
+	if f.account != nil {
+		f.account(link, bytes)
+	}
 }
 
 // Run forwards until ctx ends, and for a few seconds more what is still pending.
 func (f *forwarding) Run(ctx context.Context) error {
-	accounting, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		ticker := time.NewTicker(recordTraffic)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-accounting.Done():
-				return
-			case <-ticker.C:
-				_ = f.account(accounting) // it is owed until it is recorded
-			}
-		}
-	})
 	err := f.outbox.Run(ctx)
 	f.client.Close()
-	stop()
-	wg.Wait()
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyTimeout)
-	defer cancel()
-	return errors.Join(err, f.account(last), f.way.Close())
-}
-
-// account brings the store's account of moved bytes up to date.
-func (f *forwarding) account(ctx context.Context) error {
-	f.mu.Lock()
-	moved := maps.Clone(f.moved)
-	f.mu.Unlock()
-	for link, bytes := range moved {
-		owed := bytes - f.recorded[link]
-		if link == "" || owed == 0 {
-			continue // it left by no link of ours
-		}
-		if err := f.store.AddTraffic(ctx, f.site, link, purposeForwarding, f.now(), owed); err != nil {
-			return fmt.Errorf("account for forwarded bytes: %w", err)
-		}
-		f.recorded[link] = bytes
-	}
-	return nil
+	return errors.Join(err, f.way.Close())
 }
 
 // api is what the API may ask of f; nil, which says that nothing is forwarded, if f is.

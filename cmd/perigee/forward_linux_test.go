@@ -132,15 +132,23 @@ func TestRunForwardsOverTheLinkThatIsNamed(t *testing.T) {
 	if planned["main"] != probes || planned["other"] != probes {
 		t.Errorf("planned probes: %v, want %d on each link", planned, probes)
 	}
-	// Of probes alone: what TCP there was would be more.
-	if got := l.Stats("other").Entered[lab.Up]; got != probes {
-		t.Errorf("%d packets left by the other link, want the %d probes", got, probes)
+	// Of probes alone: what TCP there was would be more. A machine that stalls sends
+	// fewer than were planned.
+	sent := int64(0)
+	for sample, err := range store.Samples(t.Context(), perigee.Query{Links: []perigee.LinkID{"other"}}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent += sample.Counts.Sent
+	}
+	if got := int64(l.Stats("other").Entered[lab.Up]); got != sent || sent < probes/2 {
+		t.Errorf("%d packets left by the other link, want the %d probes", got, sent)
 	}
 	traffic, err := store.Traffic(t.Context(), "test", "main", time.Time{}, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, truth := traffic[purposeForwarding], r.bytes.Load(); got != truth || truth == 0 {
+	if got, truth := traffic[perigee.PurposeOutbox], r.bytes.Load(); got != truth || truth == 0 {
 		t.Errorf("the account says %d bytes, the far end counted %d", got, truth)
 	}
 	t.Logf("%d windows in %d bytes over %d connections", len(want), r.bytes.Load(), r.conns.Load())

@@ -172,13 +172,23 @@ func (p plan) probed() []perigee.Link {
 // directions, IP headers included.
 func (p plan) bytesPerMonth() float64 {
 	const month = 30 * 24 * time.Hour
-	var perRound float64
+	return p.bytesPerSecond() * month.Seconds()
+}
+
+// bytesPerSecond is what probing moves over one link if every probe is answered.
+func (p plan) bytesPerSecond() float64 {
+	var perRound int64
 	for _, t := range p.targets {
-		header := 20.0
-		if family(t) == perigee.IPv6 {
-			header = 40
-		}
-		perRound += 2 * (header + icmpHeader + float64(p.size))
+		perRound += 2 * p.packet(family(t))
 	}
-	return perRound * float64(month) / float64(p.interval)
+	return float64(perRound) / p.interval.Seconds()
+}
+
+// packet returns the size of a probe's IP packet.
+func (p plan) packet(f perigee.Family) int64 {
+	header := 20
+	if f == perigee.IPv6 {
+		header = 40
+	}
+	return int64(header + icmpHeader + p.size)
 }

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"perigee"
+	"perigee/probes"
+	"perigee/probes/bind"
+	"perigee/storage/sqlite"
+)
+
+// recordTraffic is how often the account is brought up to date: seldom, because each time
+// is a write to what may be an SD card.
+const recordTraffic = time.Minute
+
+// ledgerReach is how far back a ledger is read: a billing month and the one before.
+const ledgerReach = 62 * 24 * time.Hour
+
+// An account keeps what this service moves over each link, by purpose, and beside it what
+// the link's device moved by the kernel's own counters. It survives restarts.
+type account struct {
+	site    string
+	store   *sqlite.Store
+	now     func() time.Time
+	size    map[perigee.Family]int64 // bytes of a probe's IP packet
+	binders map[perigee.LinkID]*bind.Binder
+	boot    string
+
+	mu      sync.Mutex // guards what follows
+	ledgers map[perigee.LinkID]*probes.Ledger
+	owed    map[time.Time]map[perigee.LinkID]map[perigee.Purpose]int64 // not in the store yet
+
+	recording sync.Mutex // held while the store is brought up to date
+}
+
+// newAccount reads what was counted in earlier lives.
+func newAccount(ctx context.Context, store *sqlite.Store, p plan, now func() time.Time) (_ *account, err error) {
+	a := &account{
+		site: p.site.Name, store: store, now: now, size: map[perigee.Family]int64{perigee.IPv4: p.packet(perigee.IPv4), perigee.IPv6: p.packet(perigee.IPv6)},
+		binders: map[perigee.LinkID]*bind.Binder{}, boot: bootID(),
+		ledgers: map[perigee.LinkID]*probes.Ledger{}, owed: map[time.Time]map[perigee.LinkID]map[perigee.Purpose]int64{},
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	for _, l := range p.probed() {
+		ledger := &probes.Ledger{}
+		counted, err := store.Ledger(ctx, a.site, l.ID, now().Add(-ledgerReach))
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range counted {
+			ledger.Add(probes.Moved{At: m.At, Purpose: m.Purpose, Bytes: m.Bytes})
+		}
+		a.ledgers[l.ID] = ledger
+		if a.binders[l.ID], err = bind.New(bindOptions(l)); err != nil {
+			return nil, fmt.Errorf("link %s: %w", l.ID, err)
+		}
+	}
+	return a, nil
+}
+
+// bootID identifies the system's boot, since which its devices count; empty where the
+// system does not tell.
+func bootID() string {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}
+
+// Close gives back what looks at devices.
+func (a *account) Close() error {
+	var errs []error
+	for _, b := range a.binders {
+		errs = append(errs, b.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// add counts bytes that were moved over a link.
+func (a *account) add(link perigee.LinkID, purpose perigee.Purpose, bytes int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	ledger := a.ledgers[link]
+	if ledger == nil || bytes == 0 {
+		return // it left by no link of ours
+	}
+	at := ledger.Add(probes.Moved{At: a.now(), Purpose: purpose, Bytes: bytes})
+	links := a.owed[at]
+	if links == nil {
+		links = map[perigee.LinkID]map[perigee.Purpose]int64{}
+		a.owed[at] = links
+	}
+	if links[link] == nil {
+		links[link] = map[perigee.Purpose]int64{}
+	}
+	links[link][purpose] += bytes
+}
+
+// probed counts what the probes of stored samples moved: an echo request for each that
+// was sent, and as much for each reply.
+func (a *account) probed(samples []perigee.Sample) {
+	for _, s := range samples {
+		c := s.Counts
+		a.add(s.Stream.Link, perigee.PurposeProbing, (c.Sent+c.Received+c.Late+c.Duplicates)*a.size[s.Stream.Family])
+	}
+}
+
+// spent returns what a budget of the link has left, see probes.Budget.Spent.
+func (a *account) spent(link perigee.LinkID, b probes.Budget, now time.Time) probes.Use {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return b.Spent(a.ledgers[link], now)
+}
+
+// device returns what the kernel says that a link's device has moved since it came up:
+// bytes of IP packets of everybody.
+func (a *account) device(link perigee.LinkID) (bind.DeviceCounters, error) {
+	b := a.binders[link]
+	if b == nil {
+		return bind.DeviceCounters{}, &perigee.Error{Code: perigee.CodeNotFound, Message: fmt.Sprintf("link %s is not measured", link)}
+	}
+	return b.Counters(netip.Addr{})
+}
+
+// record brings the store up to date. What it does not take is owed on.
+func (a *account) record(ctx context.Context) error {
+	a.recording.Lock()
+	defer a.recording.Unlock()
+	a.mu.Lock()
+	owed := a.owed
+	a.owed = map[time.Time]map[perigee.LinkID]map[perigee.Purpose]int64{}
+	a.mu.Unlock()
+	var errs []error
+	for at, links := range owed {
+		if err := a.store.AddTraffics(ctx, a.site, at, links); err != nil {
+			errs = append(errs, fmt.Errorf("account for moved bytes: %w", err))
+			a.owe(at, links)
+		}
+	}
+	for link := range a.binders {
+		c, err := a.device(link)
+		if err != nil {
+			continue // a device that is away counts nothing
+		}
+		_, err = a.store.CountDevice(ctx, a.site, link, sqlite.DeviceReading{
+			Device: c.Name, Boot: a.boot, At: a.now(),
+			Rx: c.RxBytes - c.RxPackets*int64(c.Header), Tx: c.TxBytes - c.TxPackets*int64(c.Header),
+		})
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// owe takes back what the store did not take.
+func (a *account) owe(at time.Time, links map[perigee.LinkID]map[perigee.Purpose]int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	since := a.owed[at]
+	if since == nil {
+		a.owed[at] = links
+		return
+	}
+	for link, purposes := range links {
+		if since[link] == nil {
+			since[link] = maps.Clone(purposes)
+			continue
+		}
+		for purpose, bytes := range purposes {
+			since[link][purpose] += bytes
+		}
+	}
+}
+
+// Run keeps the account until ctx ends; the last of it is for record, after all else has
+// ended.
+func (a *account) Run(ctx context.Context) error {
+	ticker := time.NewTicker(recordTraffic)
+	defer ticker.Stop()
+	_ = a.record(ctx) // devices count from here on; what fails is owed
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			_ = a.record(ctx)
+		}
+	}
+}
