@@ -41,6 +41,14 @@ type Options struct {
 	// none is configured, and /metrics says nothing of it.
 	Outbox Outbox
 
+	// Budget tells what was moved over each link and what may still be. If nil,
+	// /budget answers that no account is kept, and /metrics says nothing of it.
+	Budget Budget
+
+	// Measure makes measurements that somebody asks for. If nil, /probes answers
+	// that this process makes none.
+	Measure Measure
+
 	// Collectors add to /metrics, e.g. the state of the store.
 	Collectors []prometheus.Collector
 
@@ -62,6 +70,8 @@ type server struct {
 	export    func(ctx context.Context, w io.Writer, format string, q perigee.Query) error
 	feed      *Feed
 	outbox    Outbox
+	budget    Budget
+	measure   Measure
 	log       *slog.Logger
 	heartbeat time.Duration
 }
@@ -71,7 +81,7 @@ type server struct {
 func New(o Options) http.Handler { return newServer(o).handler(o) }
 
 func newServer(o Options) *server {
-	s := &server{store: o.Store, version: o.Version, now: o.Now, ready: o.Ready, export: o.Export, feed: o.Feed, outbox: o.Outbox, log: o.Log, heartbeat: heartbeat}
+	s := &server{store: o.Store, version: o.Version, now: o.Now, ready: o.Ready, export: o.Export, feed: o.Feed, outbox: o.Outbox, budget: o.Budget, measure: o.Measure, log: o.Log, heartbeat: heartbeat}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -134,8 +144,13 @@ func (s *server) register(router chi.Router, version string) huma.API {
 	get(s, api, "compare", "/compare", "How links compare, and how sure that is", nil, s.compare)
 	get(s, api, "outages", "/outages", "Times without an answered probe", nil, s.outages)
 	get(s, api, "gaps", "/gaps", "Times in which the monitor was not measuring", nil, s.gaps)
+	get(s, api, "throughput", "/throughput", "Transfers, and latency while they ran", nil, s.throughputs)
 	get(s, api, "export", "/export", "Samples as a file, streamed", []string{"text/csv", "application/jsonl", "text/plain"}, s.exportSamples)
-	get(s, api, "live", "/live", "Server-sent events: sample, outage and gap as they are stored, with the shapes of the schemas Sample, Outage and Gap", []string{"text/event-stream"}, s.live)
+	get(s, api, "live", "/live", "Server-sent events: sample, throughput, outage and gap as they are stored, with the shapes of the schemas Sample, Throughput, Outage and Gap", []string{"text/event-stream"}, s.live)
+
+	get(s, api, "budget", "/budget", "What was moved over each link, and what may still be", nil, s.budgets)
+	post(s, router, api, "start-probe", "/probes", "Measure now", s.startProbe)
+	get(s, api, "probe", "/probes/{id}", "How a measurement does that was asked for", nil, s.probe)
 
 	get(s, api, "outbox", "/outbox", "How forwarding to InfluxDB does", nil, s.outboxStatus)
 	get(s, api, "dead-letters", "/outbox/dead-letters", "Results that InfluxDB will never take as they are, newest first", nil, s.deadLetters)
@@ -152,6 +167,7 @@ func (s *server) register(router chi.Router, version string) huma.API {
 		schema.AdditionalProperties = nil
 	}
 	schemas["OutboxTrouble"].Nullable = true
+	schemas["ProbeTrouble"].Nullable = true
 	document, err := json.Marshal(api.OpenAPI())
 	if err != nil {
 		panic(err) // only for a description that JSON cannot hold

@@ -23,6 +23,7 @@ func TestDocumentedExamplesAreTrue(t *testing.T) {
 		t.Fatal(err)
 	}
 	o, _ := outboxOptions(t)
+	o.Budget, o.Measure = newBudget(), newMeasure()
 	o.Ready = func(context.Context) []Check {
 		return []Check{{Name: "store", OK: true}, {Name: "probes", Reason: "no window was stored for 45 s: see the log"}}
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"maps"
 	"math"
 	"sync"
 	"time"
@@ -14,6 +15,7 @@ import (
 type Feed struct {
 	mu      sync.Mutex // guards all below
 	streams map[perigee.Stream]*streamTotals
+	last    map[perigee.Stream]perigee.Throughput // the newest of each, without series
 	clients map[*liveClient]struct{}
 	dropped int64 // clients that were too slow
 	events  int64
@@ -53,6 +55,10 @@ func (f *Feed) Publish(b perigee.Batch) {
 		f.count(s)
 		f.send("sample", NewSample(s))
 	}
+	for _, t := range b.Throughputs {
+		f.remember(t)
+		f.send("throughput", NewThroughput(t))
+	}
 	for _, o := range b.Outages {
 		f.totals(o.Stream).outage = o.Open
 		f.send("outage", NewOutage(o))
@@ -72,6 +78,18 @@ func (f *Feed) totals(s perigee.Stream) *streamTotals {
 		f.streams[s] = t
 	}
 	return t
+}
+
+// remember keeps t for /metrics, if it is the newest of its stream.
+func (f *Feed) remember(t perigee.Throughput) {
+	if f.last == nil {
+		f.last = map[perigee.Stream]perigee.Throughput{}
+	}
+	if t.Start.Before(f.last[t.Stream].Start) {
+		return
+	}
+	t.Series, t.TCP = nil, nil
+	f.last[t.Stream] = t
 }
 
 func (f *Feed) count(s perigee.Sample) {
@@ -139,6 +157,7 @@ func (f *Feed) unsubscribe(c *liveClient) {
 // feedState is a copy of a Feed's figures.
 type feedState struct {
 	streams map[perigee.Stream]streamTotals
+	last    map[perigee.Stream]perigee.Throughput
 	clients int
 	dropped int64
 	events  int64
@@ -147,7 +166,7 @@ type feedState struct {
 func (f *Feed) state() feedState {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	s := feedState{streams: make(map[perigee.Stream]streamTotals, len(f.streams)), clients: len(f.clients), dropped: f.dropped, events: f.events}
+	s := feedState{streams: make(map[perigee.Stream]streamTotals, len(f.streams)), last: maps.Clone(f.last), clients: len(f.clients), dropped: f.dropped, events: f.events}
 	for stream, t := range f.streams {
 		s.streams[stream] = *t
 	}

@@ -97,10 +97,34 @@ func newStore(t testing.TB) *storagetest.Memory {
 	batch.Gaps = []perigee.Gap{{
 		Site: "home", Start: epoch.Add(6 * time.Minute), End: epoch.Add(7 * time.Minute), Reason: perigee.GapStopped, Detail: "stopped and started again",
 	}}
+	batch.Throughputs = newThroughputs()
 	if err := store.Append(ctx, batch); err != nil {
 		t.Fatal(err)
 	}
 	return store
+}
+
+// newThroughputs are a transfer down the stationary link, over whose proxy TCP connects
+// at once, and one up the fibre to a public server, which broke.
+func newThroughputs() []perigee.Throughput {
+	geo, fibre := stream("geo"), stream("fibre")
+	geo.Method, geo.Load = perigee.MethodTransfer, perigee.LoadDown
+	fibre.Method, fibre.Load, fibre.Target = perigee.MethodOokla, perigee.LoadUp, "Sydney"
+	return []perigee.Throughput{{
+		Stream: geo, Start: epoch.Add(2 * time.Minute), Length: 2500 * time.Millisecond, Server: "far.example.net:4862", Streams: 1, Congestion: "bbr",
+		Stop: perigee.StoppedAtPrecision, ReceiverCounted: true, Rate: 40e6, Steady: true, Error: 0.04, Confidence: 0.95,
+		Rate5: 39e6, Rate50: 40e6, Rate95: 41e6, RateSeconds: 1, WholeRate: 33.6e6, Ramp: time.Second,
+		Bytes: 10_500_000, WireBytes: 11_200_000, Retransmitted: 14_480,
+		Connect: perigee.Connect{TCP: 25 * time.Millisecond, TLS: 1250 * time.Millisecond, FirstByte: 640 * time.Millisecond},
+		Idle:    perigee.Latency{Sent: 50, Received: 50, Min: 0.6, P50: 0.618, P95: 0.69, P99: 0.72, Mean: 0.629},
+		Loaded:  perigee.Latency{Sent: 12, Received: 11, Min: 0.61, P50: 0.918, P95: 1.4, P99: 1.5, Mean: 1},
+
+		SeriesStep: time.Second, Series: []int64{3_000_000, 5_000_000, 2_500_000},
+		TCP: []perigee.TCPState{{At: time.Second, RTT: 31 * time.Millisecond, MinRTT: 24 * time.Millisecond, Window: 1_448_000, Retransmitted: 14_480, DeliveryRate: 39.5e6}},
+	}, {
+		Stream: fibre, Start: epoch.Add(5 * time.Minute), Length: 700 * time.Millisecond, Server: "Sydney, 12345", Streams: 4, Stop: perigee.StoppedByFailure,
+		Rate: 8e6, Error: -1, WholeRate: 8e6, Bytes: 700_000, Retransmitted: -1, Loaded: perigee.Latency{Sent: 3},
+	}}
 }
 
 // roundTrip draws base plus an exponential queue, rounded to the microsecond so that

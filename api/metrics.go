@@ -38,6 +38,23 @@ var (
 	descDropped    = prometheus.NewDesc("perigee_live_clients_dropped_total", "Clients of /api/v1/live that did not keep up.", nil, nil)
 )
 
+// throughputLabels are those of a transfer: its load is its direction.
+var throughputLabels = []string{"site", "link", "target", "method", "family", "direction"}
+
+func throughputDesc(name, help string) *prometheus.Desc {
+	return prometheus.NewDesc("perigee_throughput_"+name, help, throughputLabels, nil)
+}
+
+// The metrics of the last transfer since the start.
+var (
+	descRate       = throughputDesc("bits_per_second", "Payload of the last transfer in a second, of its steady part.")
+	descRateTime   = throughputDesc("timestamp_seconds", "When it began, Unix time.")
+	descRateError  = throughputDesc("error_ratio", "Half of its confidence interval, as a share of it; absent if it cannot be told.")
+	descRateBytes  = throughputDesc("wire_bytes", "Bytes that it moved over the link, in both directions.")
+	descRateIdle   = throughputDesc("idle_rtt_seconds", "Median round trip just before; absent if no probe was answered.")
+	descRateLoaded = throughputDesc("loaded_rtt_seconds", "Median round trip while it ran; absent if no probe was answered.")
+)
+
 // collector tells Prometheus of a Feed. It is unchecked: its streams come and go.
 type collector struct {
 	feed    *Feed
@@ -60,11 +77,23 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	state := c.feed.state()
 	gauge(descClients, float64(state.clients))
 	counter(descDropped, state.dropped)
-	for s, t := range state.streams {
-		labels := []string{s.Site, string(s.Link), string(s.Target), string(s.Method), string(s.Family), string(s.Load)}
-		for i, label := range labels {
-			labels[i] = strings.ToValidUTF8(label, "\uFFFD")
+	for s, t := range state.last {
+		labels := streamValues(s)
+		gauge(descRate, t.Rate, labels...)
+		gauge(descRateTime, float64(t.Start.UnixMilli())/1000, labels...)
+		gauge(descRateBytes, float64(t.WireBytes), labels...)
+		if t.Error >= 0 {
+			gauge(descRateError, t.Error, labels...)
 		}
+		if t.Idle.Received > 0 {
+			gauge(descRateIdle, t.Idle.P50, labels...)
+		}
+		if t.Loaded.Received > 0 {
+			gauge(descRateLoaded, t.Loaded.P50, labels...)
+		}
+	}
+	for s, t := range state.streams {
+		labels := streamValues(s)
 		with := func(extra string) []string { return append(labels[:len(labels):len(labels)], extra) }
 		counter(descProbes, t.counts.Received, with("received")...)
 		counter(descProbes, t.counts.Late, with("late")...)
@@ -89,6 +118,15 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
+// streamValues are the values of streamLabels, and of throughputLabels.
+func streamValues(s perigee.Stream) []string {
+	labels := []string{s.Site, string(s.Link), string(s.Target), string(s.Method), string(s.Family), string(s.Load)}
+	for i, label := range labels {
+		labels[i] = strings.ToValidUTF8(label, "\uFFFD")
+	}
+	return labels
+}
+
 func outboxDesc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("perigee_outbox_"+name, help, labels, nil)
 }
@@ -111,8 +149,8 @@ var refusals = []perigee.RefusalReason{
 	perigee.RefusedUnreachable, perigee.RefusedBusy, perigee.RefusedSetup, perigee.RefusedTooLarge, perigee.RefusedContent, reasonStore, "other",
 }
 
-// outboxTimeout is how long /metrics waits for an Outbox to tell its state.
-const outboxTimeout = 5 * time.Second
+// stateTimeout is how long /metrics waits for an Outbox or a Budget to tell its state.
+const stateTimeout = 5 * time.Second
 
 // outboxCollector tells Prometheus of an Outbox, and nothing if it cannot be asked.
 type outboxCollector struct {
@@ -123,7 +161,7 @@ type outboxCollector struct {
 func (c outboxCollector) Describe(chan<- *prometheus.Desc) {}
 
 func (c outboxCollector) Collect(ch chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), outboxTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), stateTimeout)
 	defer cancel()
 	o, err := c.outbox.OutboxStatus(ctx)
 	if err != nil {
@@ -164,6 +202,9 @@ func (s *server) newMetrics(o Options) http.Handler {
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if s.outbox != nil {
 		registry.MustRegister(outboxCollector{s.outbox, s.now})
+	}
+	if s.budget != nil {
+		registry.MustRegister(budgetCollector{s.budget})
 	}
 	registry.MustRegister(o.Collectors...)
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4})

@@ -11,9 +11,11 @@ func TestMonitorSaysWhatItDoes(t *testing.T) {
 		change func(*Options)
 		want   string
 	}{
-		"all":            {func(o *Options) { o.Feed, o.Outbox = &Feed{}, newOutbox() }, `{"version":"test","measures":true,"forwards":true}`},
-		"without_influx": {func(o *Options) { o.Feed = &Feed{} }, `{"version":"test","measures":true,"forwards":false}`},
-		"serves_only":    {func(*Options) {}, `{"version":"test","measures":false,"forwards":false}`},
+		"all": {func(o *Options) {
+			o.Feed, o.Outbox, o.Budget, o.Measure = &Feed{}, newOutbox(), newBudget(), &scriptedMeasure{}
+		}, `{"version":"test","measures":true,"forwards":true,"budgets":true,"probes":true}`},
+		"without_influx": {func(o *Options) { o.Feed = &Feed{} }, `{"version":"test","measures":true,"forwards":false,"budgets":false,"probes":false}`},
+		"serves_only":    {func(*Options) {}, `{"version":"test","measures":false,"forwards":false,"budgets":false,"probes":false}`},
 	} {
 		o := testOptions(t)
 		c.change(&o)

@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -44,10 +45,11 @@ func TestDocumentIsComplete(t *testing.T) {
 		t.Errorf("openapi %v, info %v", d["openapi"], d["info"])
 	}
 	paths, _ := d["paths"].(map[string]any)
-	methods := map[string]string{"/outbox/resend": "post", "/outbox/retry": "post"}
+	methods := map[string]string{"/outbox/resend": "post", "/outbox/retry": "post", "/probes": "post"}
 	for _, path := range []string{
 		"/links", "/links/{link}", "/links/{link}/summary", "/series", "/compare", "/outages", "/gaps", "/export", "/live",
 		"/monitor", "/outbox", "/outbox/dead-letters", "/outbox/resend", "/outbox/retry",
+		"/throughput", "/budget", "/probes", "/probes/{id}",
 	} {
 		op, _ := at(paths, prefix+path, cmp.Or(methods[path], "get")).(map[string]any)
 		if op == nil {
@@ -67,8 +69,8 @@ func TestDocumentIsComplete(t *testing.T) {
 			}
 		}
 	}
-	if len(paths) != 14 {
-		t.Errorf("%d paths are described, want 14: a new one belongs into this test", len(paths))
+	if len(paths) != 18 {
+		t.Errorf("%d paths are described, want 18: a new one belongs into this test", len(paths))
 	}
 	resolveRefs(t, d, d)
 }
@@ -96,6 +98,8 @@ func resolveRefs(t *testing.T, root, v any) {
 // document promises, and that nothing is answered that they do not name.
 func TestAnswersFollowTheirSchemas(t *testing.T) {
 	o, outbox := outboxOptions(t)
+	measure := newMeasure()
+	o.Budget, o.Measure = newBudget(), measure
 	server := newServer(o)
 	api := server.register(chi.NewRouter(), o.Version)
 	handler := server.handler(o)
@@ -118,22 +122,36 @@ func TestAnswersFollowTheirSchemas(t *testing.T) {
 		{"/outbox/dead-letters", "/outbox/dead-letters"},
 		{"/outbox/resend", "/outbox/resend"},
 		{"/outbox/retry", "/outbox/retry"},
+		{"/throughput", "/throughput?" + wholeRange},
+		{"/throughput", "/throughput?series=false&" + wholeRange},
+		{"/budget", "/budget"},
+		{"/probes", "/probes"},
+		{"/probes/{id}", "/probes/3f"},
+		{"/probes/{id}", "failed"},
 		{"/outbox", "idle"},
 	} {
 		operation := api.OpenAPI().Paths[prefix+c.path].Get
 		if c.target == "idle" {
 			outbox.state, c.target = OutboxState{State: OutboxIdle}, "/outbox"
 		}
+		if c.target == "failed" {
+			c.target = "/probes/" + measure.fail()
+		}
 		w := ask(t, handler, http.MethodGet, prefix+c.target)
+		done := "200"
 		if operation == nil {
 			operation = api.OpenAPI().Paths[prefix+c.path].Post
-			w = send(t, handler, prefix+c.target, "{}")
+			body := "{}"
+			if c.path == "/probes" {
+				body, done = `{"link":"geo","method":"transfer"}`, "202"
+			}
+			w = send(t, handler, prefix+c.target, body)
 			if operation.RequestBody.Content["application/json"].Schema == nil {
 				t.Errorf("%s: the body is not described", c.path)
 			}
 		}
-		schema := operation.Responses["200"].Content["application/json"].Schema
-		if w.Code != http.StatusOK {
+		schema := operation.Responses[done].Content["application/json"].Schema
+		if fmt.Sprint(w.Code) != done {
 			schema = operation.Responses["default"].Content[problemType].Schema
 		}
 		var body any

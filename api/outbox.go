@@ -196,7 +196,7 @@ func thousands(n int64) string {
 // events and links have no stream.
 type DeadLetter struct {
 	ID     int64     `json:"id" doc:"For POST /outbox/resend."`
-	Kind   string    `json:"kind" enum:"window,hour,outage,gap,event,link"`
+	Kind   string    `json:"kind" enum:"window,hour,throughput,outage,gap,event,link"`
 	Site   string    `json:"site"`
 	Link   *string   `json:"link" doc:"Null: all links."`
 	Target *string   `json:"target"`

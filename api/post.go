@@ -19,18 +19,27 @@ import (
 	"perigee"
 )
 
+// located is an answer that tells where its subject, of which the outcome is still to
+// come, is found from now on.
+type located interface{ location() string }
+
 // post registers one operation that changes something. It takes and answers a JSON
-// object. Bodies are read here and not by the library, whose errors are not ours.
+// object, with status 202 if that is located. Bodies are read here and not by the
+// library, whose errors are not ours.
 func post[I, O any](s *server, router chi.Router, api huma.API, id, path, summary string, handle func(context.Context, I) (O, error)) {
 	registry := api.OpenAPI().Components.Schemas
 	content := func(mediaType string, t reflect.Type) map[string]*huma.MediaType {
 		return map[string]*huma.MediaType{mediaType: {Schema: registry.Schema(t, true, t.Name())}}
 	}
+	done, described := "200", "OK"
+	if reflect.TypeFor[O]().Implements(reflect.TypeFor[located]()) {
+		done, described = "202", "Accepted: Location says where the outcome is found"
+	}
 	api.OpenAPI().AddOperation(&huma.Operation{
 		OperationID: id, Method: http.MethodPost, Path: prefix + path, Summary: summary,
 		RequestBody: &huma.RequestBody{Required: true, Content: content("application/json", reflect.TypeFor[I]())},
 		Responses: map[string]*huma.Response{
-			"200":     {Description: "OK", Content: content("application/json", reflect.TypeFor[O]())},
+			done:      {Description: described, Content: content("application/json", reflect.TypeFor[O]())},
 			"default": {Description: "What went wrong", Content: content(problemType, reflect.TypeFor[Problem]())},
 		},
 	})
@@ -40,8 +49,7 @@ func post[I, O any](s *server, router chi.Router, api huma.API, id, path, summar
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(queryTimeout + writeTimeout)) // unsupported by some writers
 		out, err := changed(ctx, r, handle)
 		if err == nil {
-			w.Header().Set("Content-Type", "application/json")
-			err = encodeWhole(w, out)
+			err = answer(w, out)
 		}
 		if err != nil {
 			p := problemOf(err)
@@ -49,6 +57,21 @@ func post[I, O any](s *server, router chi.Router, api huma.API, id, path, summar
 			p.write(w)
 		}
 	})
+}
+
+// answer writes the answer to a change.
+func answer(w http.ResponseWriter, out any) error {
+	var b bytes.Buffer
+	if err := Encode(&b, out); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if l, ok := out.(located); ok {
+		w.Header().Set("Location", l.location())
+		w.WriteHeader(http.StatusAccepted)
+	}
+	_, _ = w.Write(b.Bytes()) // the client has gone
+	return nil
 }
 
 // changed handles a request for a change, if it may ask for one.

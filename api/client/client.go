@@ -143,6 +143,53 @@ func (c *Client) Gaps(ctx context.Context, f Filter) ([]api.Gap, error) {
 	return gaps, c.get(ctx, "gaps", Filter{Site: f.Site, Link: f.Link, From: f.From, To: f.To}.values(), &gaps)
 }
 
+// ThroughputFilter narrows a question for transfers further; what is zero is left to the
+// monitor. A Filter's Load is the direction.
+type ThroughputFilter struct {
+	Filter
+	Method perigee.Method
+	Limit  int // only so many, the newest
+
+	// WithoutSeries leaves series out, which are most of an answer.
+	WithoutSeries bool
+}
+
+// Throughputs returns transfers that began in a range.
+func (c *Client) Throughputs(ctx context.Context, f ThroughputFilter) ([]api.Throughput, error) {
+	v := f.values()
+	v.Del("load")
+	set(v, "direction", string(f.Load))
+	set(v, "method", string(f.Method))
+	if f.Limit != 0 {
+		v.Set("limit", strconv.Itoa(f.Limit))
+	}
+	if f.WithoutSeries {
+		v.Set("series", "false")
+	}
+	var list []api.Throughput
+	return list, c.get(ctx, "throughput", v, &list)
+}
+
+// Budget returns what was moved over each link, and what may still be. It fails with
+// CodeNotFound if the process keeps no account.
+func (c *Client) Budget(ctx context.Context) ([]api.LinkBudget, error) {
+	var list []api.LinkBudget
+	return list, c.get(ctx, "budget", nil, &list)
+}
+
+// StartProbe asks for a measurement and returns at once; Probe tells what came of it. It
+// fails with CodeNotFound if the process makes none.
+func (c *Client) StartProbe(ctx context.Context, p api.ProbeRequest) (api.Probe, error) {
+	var probe api.Probe
+	return probe, c.post(ctx, "probes", p, &probe)
+}
+
+// Probe returns how a measurement does that was asked for.
+func (c *Client) Probe(ctx context.Context, id string) (api.Probe, error) {
+	var probe api.Probe
+	return probe, c.get(ctx, "probes/"+url.PathEscape(id), nil, &probe)
+}
+
 // Outbox returns how forwarding to InfluxDB does. It fails with CodeNotFound if none is
 // configured, as do all below that are about it.
 func (c *Client) Outbox(ctx context.Context) (api.OutboxResponse, error) {
@@ -198,9 +245,10 @@ func (c *Client) Export(ctx context.Context, w io.Writer, format string, resolut
 
 // Event is one event of the live stream: the field that its kind names is set.
 type Event struct {
-	Sample *api.Sample
-	Outage *api.Outage
-	Gap    *api.Gap
+	Sample     *api.Sample
+	Throughput *api.Throughput
+	Outage     *api.Outage
+	Gap        *api.Gap
 }
 
 // Live yields what the monitor stores as it does. It ends with an error, when the
@@ -246,6 +294,8 @@ func decode(kind string, data []byte) (e Event, known bool, err error) {
 	switch kind {
 	case "sample":
 		err = json.Unmarshal(data, &e.Sample)
+	case "throughput":
+		err = json.Unmarshal(data, &e.Throughput)
 	case "outage":
 		err = json.Unmarshal(data, &e.Outage)
 	case "gap":
@@ -320,7 +370,7 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 	if err != nil {
 		return nil, unavailable(fmt.Sprintf("monitor at %s does not answer: check that it runs", c.base.Host), err)
 	}
-	if response.StatusCode == http.StatusOK {
+	if response.StatusCode == http.StatusOK || response.StatusCode == http.StatusAccepted {
 		return response.Body, nil
 	}
 	defer response.Body.Close()

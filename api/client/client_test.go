@@ -39,7 +39,8 @@ func sample(link perigee.LinkID, start time.Time, rtt float64) perigee.Sample {
 	return s
 }
 
-// monitor serves two links over twelve minutes and returns a client of it.
+// monitor serves o.Store, or if that is nil two links over twelve minutes, and returns a
+// client of it.
 func monitor(t *testing.T, o api.Options) *client.Client {
 	t.Helper()
 	store := storagetest.NewMemory()
@@ -54,7 +55,10 @@ func monitor(t *testing.T, o api.Options) *client.Client {
 	if err := store.Append(t.Context(), batch); err != nil {
 		t.Fatal(err)
 	}
-	o.Store, o.Now = store, func() time.Time { return epoch.Add(12 * time.Minute) }
+	if o.Store == nil {
+		o.Store = store
+	}
+	o.Now = func() time.Time { return epoch.Add(12 * time.Minute) }
 	server := httptest.NewServer(api.New(o))
 	t.Cleanup(server.Close)
 	c, err := client.New(server.URL+"/", server.Client())
@@ -170,9 +174,10 @@ func TestClientHearsLive(t *testing.T) {
 		defer again.Stop()
 		for ctx.Err() == nil {
 			feed.Publish(perigee.Batch{
-				Samples: []perigee.Sample{sample("geo", epoch, 0.6)},
-				Outages: []perigee.Outage{{Stream: stream("geo"), Start: epoch, End: epoch}},
-				Gaps:    []perigee.Gap{{Site: "home", Start: epoch, End: epoch}},
+				Samples:     []perigee.Sample{sample("geo", epoch, 0.6)},
+				Throughputs: []perigee.Throughput{{Stream: stream("geo"), Start: epoch, Bytes: 7}},
+				Outages:     []perigee.Outage{{Stream: stream("geo"), Start: epoch, End: epoch}},
+				Gaps:        []perigee.Gap{{Site: "home", Start: epoch, End: epoch}},
 			})
 			select {
 			case <-again.C:
@@ -180,7 +185,7 @@ func TestClientHearsLive(t *testing.T) {
 			}
 		}
 	}()
-	var samples, outages, gaps int
+	var samples, throughputs, outages, gaps int
 	for event, err := range c.Live(ctx) {
 		if err != nil {
 			t.Fatal(err)
@@ -188,12 +193,14 @@ func TestClientHearsLive(t *testing.T) {
 		switch {
 		case event.Sample != nil && event.Sample.Counts.Received == 10:
 			samples++
+		case event.Throughput != nil && event.Throughput.Bytes == 7:
+			throughputs++
 		case event.Outage != nil:
 			outages++
 		case event.Gap != nil:
 			gaps++
 		}
-		if samples > 0 && outages > 0 && gaps > 0 {
+		if samples > 0 && throughputs > 0 && outages > 0 && gaps > 0 {
 			break
 		}
 	}
