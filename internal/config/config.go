@@ -43,16 +43,20 @@ type Config struct {
 	// Links are in the file's order, at least one of them Bound.
 	Links []perigee.Link
 
-	// Metered are the links whose plans have an allowance (budget), in the
-	// file's order.
+	// Budgets is what may be moved over links that have a budget; Metered are
+	// those links, in the file's order.
+	Budgets map[perigee.LinkID]Budget
 	Metered []perigee.LinkID
 
-	// Targets are those with an address, in the file's order.
-	Targets []perigee.Target
+	// Targets are in the file's order. Reflectors are the far ends that some of
+	// them have.
+	Targets    []perigee.Target
+	Reflectors []Reflector
 
-	Probes  Probes
-	Storage Storage
-	API     API
+	Probes   Probes
+	Transfer *Transfer // nil: no transfers are scheduled
+	Storage  Storage
+	API      API
 
 	// Warnings tell of what the file says and this version does nothing with,
 	// each in the form of an error: file, line, column, field, sentence.
@@ -143,13 +147,25 @@ func (c Config) Settings() []Setting {
 		if l.SatelliteKnown {
 			set(degrees(l.SatelliteLongitude), "links[%q].satellite_longitude", l.ID)
 		}
-		if slices.Contains(c.Metered, l.ID) {
-			set("metered", "links[%q].budget", l.ID)
+		if b, ok := c.Budgets[l.ID]; ok {
+			set(size(b.Bytes), "links[%q].budget.bytes", l.ID)
+			set(strconv.Itoa(b.ResetsOn), "links[%q].budget.resets_on", l.ID)
+			set(b.Location.String(), "links[%q].budget.timezone", l.ID)
+			set(percentage(b.Reserve), "links[%q].budget.reserve", l.ID)
+			if !b.UsedOn.IsZero() {
+				set(size(b.Used), "links[%q].budget.used", l.ID)
+				set(b.UsedOn.Format(time.DateOnly), "links[%q].budget.used_on", l.ID)
+			}
 		}
 	}
 	targets := slices.SortedFunc(slices.Values(c.Targets), func(a, b perigee.Target) int { return cmp.Compare(a.ID, b.ID) })
 	for _, t := range targets {
 		set(t.Address, "targets[%q].address", t.ID)
+		for _, far := range c.Reflectors {
+			if far.Target == t.ID {
+				far.settings(set)
+			}
+		}
 	}
 	icmp := c.Probes.ICMP
 	set(span(icmp.Interval), "probes.icmp.interval")
@@ -166,7 +182,10 @@ func (c Config) Settings() []Setting {
 		names[i] = strconv.Quote(string(t))
 	}
 	slices.Sort(names)
-	set("["+strings.Join(names, ", ")+"]", "probes.icmp.targets")
+	set(list(names), "probes.icmp.targets")
+	if c.Transfer != nil {
+		c.Transfer.settings(set)
+	}
 	set(c.Storage.Path, "storage.path")
 	set(retention(c.Storage.Keep.Singletons), "storage.keep.singletons")
 	set(retention(c.Storage.Keep.Windows), "storage.keep.windows")

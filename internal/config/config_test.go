@@ -40,6 +40,10 @@ func TestExampleLoads(t *testing.T) {
 	}
 	golden(t, "testdata/example-settings.golden", b.String())
 	c.Warnings = nil
+	sydney, err := time.LoadLocation("Australia/Sydney")
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := Config{
 		Site: perigee.Site{Name: "home", Latitude: -35.28, Longitude: 149.13, Located: true},
 		Links: []perigee.Link{
@@ -48,11 +52,22 @@ func TestExampleLoads(t *testing.T) {
 			{ID: "fibre", Orbit: perigee.OrbitTerrestrial, Mark: 16},
 		},
 		Metered: []perigee.LinkID{"starlink", "skymuster"},
-		Targets: []perigee.Target{{ID: "cloudflare", Address: "1.1.1.1"}, {ID: "quad9", Address: "9.9.9.9"}},
+		Budgets: map[perigee.LinkID]Budget{
+			"starlink":  {Bytes: 100e9, ResetsOn: 12, Location: time.Local, Reserve: 0.1},
+			"skymuster": {Bytes: 20e9, ResetsOn: 1, Location: sydney, Reserve: 0.1},
+		},
+		Targets: []perigee.Target{
+			{ID: "cloudflare", Address: "1.1.1.1"}, {ID: "quad9", Address: "9.9.9.9"}, {ID: "far-end", Address: "far.example.net"},
+		},
+		Reflectors: []Reflector{{Target: "far-end", Address: "far.example.net:4862", KeyFile: "/etc/perigee/far.key", TLS: true}},
 		Probes: Probes{ICMP: ICMP{
 			Interval: 200 * time.Millisecond, Window: 10 * time.Second, OutageAfter: time.Second, Size: 56,
-			Targets: []perigee.TargetID{"cloudflare", "quad9"},
+			Targets: []perigee.TargetID{"cloudflare", "quad9", "far-end"},
 		}},
+		Transfer: &Transfer{
+			Every: time.Hour, Schedule: "hashed", Method: TransferPerigee, Directions: []perigee.Load{perigee.LoadDown, perigee.LoadUp},
+			Streams: []int{1, 8}, Congestion: []string{"cubic", "bbr"}, MaxBytes: 200e6, Precision: 0.05, BusyAbove: 1e6, LoadedInterval: 50 * time.Millisecond,
+		},
 		Storage: Storage{
 			Path: "/var/lib/perigee", Keep: Keep{Singletons: 14 * 24 * time.Hour, Windows: 400 * 24 * time.Hour},
 			InfluxDB: &InfluxDB{URL: "https://influx.example.net:8086", Org: "home", Bucket: "perigee", TokenFile: "/etc/perigee/influx.token", Via: "fibre", Bandwidth: 2_000_000},
@@ -101,10 +116,6 @@ storage:
 api: {listen: "127.0.0.1:8480", tokens_file: /etc/perigee/tokens}
 `)
 	want := []string{
-		"perigee.yaml:3:56: links[0].budget: not used by this version, except that the link counts as metered",
-		"perigee.yaml:4:85: links[1].budget: not used by this version, except that the link counts as metered",
-		"perigee.yaml:8:21: targets[1].reflector: not used by this version: the target is not probed",
-		"perigee.yaml:11:3: probes.transfer: not used by this version",
 		"perigee.yaml:16:33: api.tokens_file: not used by this version",
 	}
 	if !reflect.DeepEqual(c.Warnings, want) {
@@ -113,8 +124,8 @@ api: {listen: "127.0.0.1:8480", tokens_file: /etc/perigee/tokens}
 	if want := []perigee.LinkID{"starlink", "skymuster"}; !slices.Equal(c.Metered, want) {
 		t.Errorf("metered: %q, want %q", c.Metered, want)
 	}
-	if len(c.Links) != 3 || len(c.Targets) != 1 {
-		t.Errorf("%d links and %d targets, want 3 and 1", len(c.Links), len(c.Targets))
+	if len(c.Links) != 3 || len(c.Targets) != 2 || len(c.Reflectors) != 1 || c.Transfer == nil {
+		t.Errorf("%d links, %d targets, %d reflectors and transfers %v, want 3, 2, 1 and some", len(c.Links), len(c.Targets), len(c.Reflectors), c.Transfer)
 	}
 }
 
@@ -183,7 +194,7 @@ func TestValidValues(t *testing.T) {
 		"literal block":            {minimal + "api:\n  listen: >-\n    localhost:8480\n", "api.listen", "localhost:8480"},
 		"JSON":                     {`{"links": [{"name": "a", "orbit": "leo", "interface": "eth0"}], "targets": [{"name": "t", "address": "1.1.1.1"}]}`, `links["a"].interface`, "eth0"},
 		"byte order mark, CRLF":    {"\ufeff" + strings.ReplaceAll(minimal, "\n", "\r\n"), `links["fibre"].interface`, "eth0"},
-		"allowance":                {links("  - {name: a, orbit: leo, interface: eth0, budget: {bytes: 30GB}}\n"), `links["a"].budget`, "metered"},
+		"allowance":                {links("  - {name: a, orbit: leo, interface: eth0, budget: {bytes: 30GB}}\n"), `links["a"].budget.bytes`, "30GB"},
 		"forwarding":               {minimal + "storage: {influxdb: {url: \"https://db/influx\", bucket: perigee/autogen}}\n", "storage.influxdb.url", "https://db/influx"},
 		"bandwidth left out":       {minimal + "storage: {influxdb: {url: \"https://db\", bucket: b}}\n", "storage.influxdb.bandwidth", "auto"},
 		"bandwidth unlimited":      {minimal + "storage: {influxdb: {url: \"https://db\", bucket: b, bandwidth: unlimited}}\n", "storage.influxdb.bandwidth", "unlimited"},
@@ -247,7 +258,6 @@ storage:
 `)
 	want := []string{
 		"perigee.yaml:2:52: links[0].satellite_longitude: has no effect without site.latitude and site.longitude; add them",
-		"perigee.yaml:4:37: targets[0].reflector: not used by this version",
 		"perigee.yaml:6:14: storage.influxdb.url: would carry the token unencrypted; use https for a server on another machine",
 		"perigee.yaml:7:10: storage.keep.rollups: not used by this version: rollups are kept forever",
 	}
@@ -264,9 +274,9 @@ func TestHashIsOfWhatIsInEffect(t *testing.T) {
 	two := "links:\n  - {name: a, orbit: leo, interface: eth0}\n  - {name: b, orbit: leo, interface: eth1}\ntargets:\n  - {name: t, address: 1.1.1.1}\n  - {name: u, address: 9.9.9.9}\n"
 	swapped := "# swapped\ntargets:\n  - {address: 9.9.9.9, name: u}\n  - {name: t, address: 1.1.1.1}\nlinks:\n  - {name: b, interface: eth1, orbit: leo}\n  - {name: a, orbit: leo, interface: eth0}\n"
 	for name, pair := range map[string][2]string{
-		"default written out": {minimal, minimal + "probes: {icmp: {interval: 0.2s}}\n"},
-		"order":               {two, swapped},
-		"unused":              {minimal, minimal + "probes: {transfer: {every: 1h}}\n"},
+		"default written out":  {minimal, minimal + "probes: {icmp: {interval: 0.2s}}\n"},
+		"order":                {two, swapped},
+		"transfers by default": {minimal + "probes: {transfer: }\n", minimal + "probes: {transfer: {every: 60m, schedule: hashed, method: ookla, precision: 0.05, streams: [8], directions: [down, up]}}\n"},
 	} {
 		if a, b := mustParse(t, pair[0]).Hash(), mustParse(t, pair[1]).Hash(); a != b {
 			t.Errorf("%s: hashes %s and %s differ", name, a, b)
@@ -277,18 +287,32 @@ func TestHashIsOfWhatIsInEffect(t *testing.T) {
 		"probes: {icmp: {loss_timeout: 3s}}\n", "probes: {icmp: {outage_after: 2s}}\n", "probes: {icmp: {size: 57}}\n",
 		"storage: {path: /data}\n", "storage: {keep: {singletons: 13d}}\n", "storage: {keep: {windows: 401d}}\n",
 		"api: {listen: \"127.0.0.1:8481\"}\n", "  - {name: u, address: 9.9.9.9}\n",
-		"storage: {influxdb: {url: \"https://db\", bucket: b}}\n",
+		"storage: {influxdb: {url: \"https://db\", bucket: b}}\n", "probes: {transfer: }\n",
+		"  - {name: far, reflector: \"far.example.net:4862\", key_file: /etc/far.key}\n",
 	} {
 		if mustParse(t, minimal+change).Hash() == hash {
 			t.Errorf("%q does not change the hash", change)
 		}
 	}
-	seen := map[string]string{}
-	for _, keys := range []string{"", ", org: o", ", token_file: /t", ", via: fibre", ", bandwidth: 2Mbit/s", ", bandwidth: unlimited"} {
-		hash := mustParse(t, minimal+"storage: {influxdb: {url: \"https://db\", bucket: b"+keys+"}}\n").Hash()
-		if other, ok := seen[hash]; ok {
-			t.Errorf("storage.influxdb has one hash with %q and %q", other, keys)
+	different := func(section, before, after string, keys ...string) {
+		seen := map[string]string{}
+		for _, keys := range append(keys, "") {
+			hash := mustParse(t, before+keys+after).Hash()
+			if other, ok := seen[hash]; ok {
+				t.Errorf("%s has one hash with %q and %q", section, other, keys)
+			}
+			seen[hash] = keys
 		}
-		seen[hash] = keys
 	}
+	different("storage.influxdb", minimal+"storage: {influxdb: {url: \"https://db\", bucket: b", "}}\n",
+		", org: o", ", token_file: /t", ", via: fibre", ", bandwidth: 2Mbit/s", ", bandwidth: unlimited")
+	far := minimal + "  - {name: far, reflector: \"far.example.net:4862\", key_file: /etc/far.key"
+	different("a reflector", far, "}\n", ", address: 192.0.2.1", ", tls: true", ", ca_file: /etc/far.pem")
+	different("probes.transfer", far+"}\nprobes: {transfer: {", "}}\n",
+		"every: 2h", "schedule: poisson", "method: ookla", "method: ookla, server: 12345", "method: ookla, server: \"speedtest.example.net:8080\"", "directions: [up]", "streams: [1]",
+		"streams: [1, 8]", "congestion: [bbr]", "max_duration: 10s", "max_bytes: 100MB", "precision: 1%", "precision: 0", "busy_above: 2Mbit/s", "loaded_interval: 20ms")
+	link := func(budget string) string { return strings.Replace(minimal, "eth0}", "eth0"+budget+"}", 1) }
+	before, after, _ := strings.Cut(link(", budget: {bytes: 5GB|}"), "|")
+	different("a budget", before, after,
+		", resets_on: 12", ", timezone: Australia/Sydney", ", reserve: 20%", ", used: 0, used_on: 2026-11-20", ", used: 1GB, used_on: 2026-11-20", ", used: 1GB, used_on: 2026-11-21")
 }

@@ -1,7 +1,8 @@
 // Package config turns a YAML file into plain options: it owns the file's grammar,
 // the defaults, the bounds and the words of every error about them. What the options
 // do is the business of the packages they are given to; this package neither opens
-// sockets nor creates anything, and reads no file but the configuration.
+// sockets nor creates anything, and reads no file but the configuration and the system's
+// database of time zones.
 //
 // A file is read in three steps, each in its own files:
 //

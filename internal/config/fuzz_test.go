@@ -62,6 +62,23 @@ func checkUsable(t *testing.T, c Config) {
 		d.Via != "" && !slices.ContainsFunc(c.Links, func(l perigee.Link) bool { return l.ID == d.Via && l.Bound() })) {
 		t.Errorf("cannot be forwarded to: %+v", d)
 	}
+	for _, b := range c.Budgets {
+		if b.Bytes < minBudget || b.ResetsOn < 1 || b.ResetsOn > 31 || b.Location == nil || b.Reserve < 0 || b.Reserve > maxReserve || b.Used < 0 {
+			t.Errorf("budget %+v", b)
+		}
+	}
+	if len(c.Budgets) != len(c.Metered) {
+		t.Errorf("%d budgets of %d metered links", len(c.Budgets), len(c.Metered))
+	}
+	for _, far := range c.Reflectors {
+		if far.KeyFile == "" || far.Address == "" || !slices.ContainsFunc(c.Targets, func(t perigee.Target) bool { return t.ID == far.Target }) {
+			t.Errorf("reflector %v", far)
+		}
+	}
+	if f := c.Transfer; f != nil && (f.Every < minEvery || len(f.Streams) == 0 || len(f.Directions) == 0 || f.MaxBytes < minMaxBytes || f.BusyAbove <= 0 ||
+		f.LoadedInterval < minInterval || f.Precision < 0 || f.Method == TransferAuto || f.Method == TransferPerigee && len(c.Reflectors) == 0) {
+		t.Errorf("transfers %+v", *f)
+	}
 	bound := 0
 	for _, l := range c.Links {
 		if l.Bound() {

@@ -39,7 +39,6 @@ func (r *reader) links(raw []rawLink, site perigee.Site) []perigee.Link {
 		r.unique(lines, l.Name, string(links[i].ID), "link")
 		bound = bound || links[i].Bound()
 		unclear = unclear || r.unclear(l)
-		r.budget(l.Budget)
 	}
 	if !bound && !unclear {
 		r.problem(raw[0].at, "links", "no link says how its probes are kept on it, so nothing would be measured; give one interface, source, fwmark or namespace")
@@ -241,28 +240,6 @@ func sharedDevice(a, b perigee.Link) string {
 		return "namespace " + a.Namespace
 	}
 	return ""
-}
-
-// budget checks how much a link's plan allows.
-func (r *reader) budget(raw rawBudget) {
-	if !raw.given {
-		return
-	}
-	r.required(raw.section, raw.Bytes, raw.path+".bytes", "write the plan's amount of data such as 200GB")
-	r.bytes(raw.Bytes)
-	r.integer(raw.ResetsOn, 1, 31, "the day of the month on which the plan's month begins")
-	r.warning(raw.key, raw.path, "not used by this version, except that the link counts as metered")
-}
-
-// metered returns the links whose plans have an allowance.
-func metered(raw []rawLink, links []perigee.Link) []perigee.LinkID {
-	var ids []perigee.LinkID
-	for i, l := range links {
-		if raw[i].Budget.given {
-			ids = append(ids, l.ID)
-		}
-	}
-	return ids
 }
 
 // families reports links whose source address can reach none of the targets because

@@ -160,11 +160,12 @@ func (r *reader) config(data []byte) Config {
 	}
 	c := Config{Site: r.site(raw.Site)}
 	c.Links = r.links(raw.Links, c.Site)
-	c.Targets = r.targets(raw.Targets)
+	c.Targets, c.Reflectors = r.targets(raw.Targets)
 	r.families(raw.Links, c.Links, c.Targets)
 	c.Probes.ICMP = r.icmp(raw.Probes.ICMP, c.Links, c.Targets, raw.Targets)
-	r.transfer(raw.Probes.Transfer)
-	c.Metered = metered(raw.Links, c.Links)
+	c.Budgets, c.Metered = r.budgets(raw.Links, c.Links)
+	c.Transfer = r.transfer(raw.Probes.Transfer, c.Reflectors)
+	r.unbudgeted(raw, c)
 	c.Storage = r.storage(raw.Storage, ways{raw.Links, c.Links})
 	c.API = r.api(raw.API)
 	return c

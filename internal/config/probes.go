@@ -72,7 +72,7 @@ func (r *reader) icmp(raw rawICMP, links []perigee.Link, targets []perigee.Targe
 	return i
 }
 
-// probed reads which targets are probed: all with an address unless some are listed.
+// probed reads which targets are probed: all unless some are listed.
 func (r *reader) probed(raw rawICMP, targets []perigee.Target, all []rawTarget) []perigee.TargetID {
 	known := make(map[string]bool, len(targets))
 	var ids []perigee.TargetID
@@ -100,17 +100,13 @@ func (r *reader) probed(raw rawICMP, targets []perigee.Target, all []rawTarget) 
 			continue
 		}
 		var names []string
-		listed, reported := false, false
+		listed := false
 		for _, t := range all {
-			if t.Name.text == name {
-				listed, reported = true, r.reported(t.Address.path)
-			}
+			listed = listed || t.Name.text == name
 			names = append(names, t.Name.text)
 		}
 		switch better := nearest(name, names); {
-		case listed && reported:
-		case listed:
-			r.wrong(v, "is a target without an address; give it one or remove it from this list")
+		case listed: // what is wrong with it was reported there
 		case better != "":
 			r.wrong(v, "is not a target; did you mean %s?", better)
 		default:
@@ -118,30 +114,4 @@ func (r *reader) probed(raw rawICMP, targets []perigee.Target, all []rawTarget) 
 		}
 	}
 	return ids
-}
-
-// schedules are the ways to place tests in time.
-var schedules = []string{"hashed", "poisson", "periodic"}
-
-// transfer checks how throughput will be measured.
-func (r *reader) transfer(raw rawTransfer) {
-	if !raw.given {
-		return
-	}
-	r.duration(raw.Every, 5*time.Minute, 31*day, "")
-	r.oneOf(raw.Schedule, "a schedule", schedules)
-	if raw.MaxDuration.kind != textual || raw.MaxDuration.text != "auto" {
-		r.duration(raw.MaxDuration, time.Second, 5*time.Minute, "auto")
-	}
-	for _, v := range raw.Congestion {
-		s, ok := r.text(v)
-		bad := func(c rune) bool { return c != '_' && (c < '0' || c > '9') && (c < 'a' || c > 'z') }
-		if ok && (len(s) > 15 || strings.ContainsFunc(s, bad)) {
-			r.wrong(v, "is not the name of a congestion control; use names such as cubic and bbr")
-		}
-	}
-	for _, v := range raw.Streams {
-		r.integer(v, 1, 64, "a number of streams")
-	}
-	r.unused(raw.key, raw.path)
 }

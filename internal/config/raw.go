@@ -38,6 +38,10 @@ type rawBudget struct {
 	section
 	Bytes    value `yaml:"bytes"`
 	ResetsOn value `yaml:"resets_on"`
+	TimeZone value `yaml:"timezone"`
+	Reserve  value `yaml:"reserve"`
+	Used     value `yaml:"used"`
+	UsedOn   value `yaml:"used_on"`
 }
 
 type rawTarget struct {
@@ -46,6 +50,8 @@ type rawTarget struct {
 	Address   value `yaml:"address"`
 	Reflector value `yaml:"reflector"`
 	KeyFile   value `yaml:"key_file"`
+	TLS       value `yaml:"tls"`
+	CAFile    value `yaml:"ca_file"`
 }
 
 type rawProbes struct {
@@ -66,11 +72,18 @@ type rawICMP struct {
 
 type rawTransfer struct {
 	section
-	Every       value   `yaml:"every"`
-	Schedule    value   `yaml:"schedule"`
-	MaxDuration value   `yaml:"max_duration"`
-	Congestion  []value `yaml:"congestion"`
-	Streams     []value `yaml:"streams"`
+	Every          value   `yaml:"every"`
+	Schedule       value   `yaml:"schedule"`
+	Method         value   `yaml:"method"`
+	Server         value   `yaml:"server"`
+	Directions     []value `yaml:"directions"`
+	Streams        []value `yaml:"streams"`
+	Congestion     []value `yaml:"congestion"`
+	MaxDuration    value   `yaml:"max_duration"`
+	MaxBytes       value   `yaml:"max_bytes"`
+	Precision      value   `yaml:"precision"`
+	BusyAbove      value   `yaml:"busy_above"`
+	LoadedInterval value   `yaml:"loaded_interval"`
 }
 
 type rawStorage struct {

@@ -245,28 +245,84 @@ var sizes = map[string]float64{
 	"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
 }
 
-// bytes returns v as an amount of data.
-func (r *reader) bytes(v value) (int64, bool) {
+// bytes returns v as an amount of data between low and high.
+func (r *reader) bytes(v value, low, high int64) (int64, bool) {
 	if !v.given() {
 		return 0, false
 	}
-	if v.kind == numeric {
+	if v.kind == numeric && (low > 0 || v.text != "0") {
 		r.problem(v.at, v.path, v.text+" has no unit; write an amount such as 200GB or 500MiB")
 		return 0, false
 	}
 	digits := strings.TrimRight(v.text, "kKMGTiB")
 	unit, known := sizes[v.text[len(digits):]]
+	if v.kind == numeric {
+		unit, known = 1, true // nothing needs no unit
+	}
 	digits = strings.TrimSuffix(digits, " ")
 	n, err := strconv.ParseFloat(digits, 64)
 	if v.kind == boolean || !known || err != nil || strings.ContainsAny(digits, "eExXpPnN_+") {
 		r.wrong(v, "is not an amount of data; write a number with a unit (MB, GB, TB, MiB, GiB or TiB), such as 200GB")
 		return 0, false
 	}
-	if n*unit < 1e6 || n*unit > 1e15 {
-		r.wrong(v, "is out of range; write an amount from 1MB to 1000TB")
+	if n = math.Round(n * unit); n < float64(low) || n > float64(high) {
+		r.wrong(v, "is out of range; write an amount from %s to %s", size(low), size(high))
 		return 0, false
 	}
-	return int64(n * unit), true
+	return int64(n), true
+}
+
+// size writes an amount of data as a user would.
+func size(bytes int64) string {
+	for _, unit := range []string{"TB", "GB", "MB", "kB"} {
+		if n := float64(bytes) / sizes[unit]; n >= 1 {
+			return strconv.FormatFloat(n, 'f', -1, 64) + unit
+		}
+	}
+	return strconv.FormatInt(bytes, 10) + "B"
+}
+
+// share returns v as a share from 0 to high, written as a percentage or a number.
+func (r *reader) share(v value, high float64) (float64, bool) {
+	if !v.given() {
+		return 0, false
+	}
+	digits, percent := strings.CutSuffix(v.text, "%")
+	digits = strings.TrimSuffix(digits, " ")
+	n, err := strconv.ParseFloat(digits, 64)
+	if v.kind == boolean || err != nil || math.IsNaN(n) || strings.ContainsAny(digits, "xXpP_+") {
+		r.wrong(v, "is not a share; write a percentage such as 5%%, or a number such as 0.05")
+		return 0, false
+	}
+	if percent {
+		n /= 100
+	}
+	if !percent && n > 1 && n/100 <= high {
+		r.wrong(v, "is out of range; did you mean %s%%?", digits)
+		return 0, false
+	}
+	if n < 0 || n > high {
+		r.wrong(v, "is out of range; write a share from 0%% to %s", percentage(high))
+		return 0, false
+	}
+	return n, true
+}
+
+// percentage writes a share as a user would.
+func percentage(share float64) string {
+	return strconv.FormatFloat(math.Round(share*1e8)/1e6, 'f', -1, 64) + "%"
+}
+
+// truth returns v as a truth value.
+func (r *reader) truth(v value) (is, ok bool) {
+	if !v.given() {
+		return false, false
+	}
+	if v.kind != boolean {
+		r.wrong(v, "is neither true nor false; write one of them")
+		return false, false
+	}
+	return v.text == "true" || v.text == "True" || v.text == "TRUE", true
 }
 
 // rates are the units of bandwidth, in bit/s, the largest first.
@@ -277,15 +333,25 @@ var rates = []struct {
 
 // bandwidth returns v in bit/s, Unlimited, or 0 if it is automatic or not in the file.
 func (r *reader) bandwidth(v value) int64 {
-	const or = ", or unlimited"
 	switch {
-	case !v.given() || v.kind == textual && v.text == "auto":
+	case v.kind == textual && v.text == "auto":
 		return 0
 	case v.kind == textual && v.text == "unlimited":
 		return Unlimited
+	}
+	n, _ := r.rate(v, minBandwidth, maxBandwidth, "256kbit/s", ", or unlimited")
+	return n
+}
+
+// rate returns v as a rate in bit/s between low and high. such is an example, and or what
+// may be written instead, with a comma, or empty.
+func (r *reader) rate(v value, low, high int64, such, or string) (int64, bool) {
+	switch {
+	case !v.given():
+		return 0, false
 	case v.kind == numeric:
-		r.problem(v.at, v.path, v.text+" has no unit; write a rate such as 256kbit/s or 2Mbit/s"+or)
-		return 0
+		r.problem(v.at, v.path, v.text+" has no unit; write a rate such as "+such+" or 2Mbit/s"+or)
+		return 0, false
 	}
 	for _, rate := range rates {
 		digits, ok := strings.CutSuffix(v.text, rate.unit)
@@ -297,14 +363,14 @@ func (r *reader) bandwidth(v value) int64 {
 		if err != nil || strings.ContainsAny(digits, "eExXpPnN_+") {
 			break
 		}
-		if n = math.Round(n * rate.bits); n < minBandwidth || n > maxBandwidth {
-			r.wrong(v, "is out of range; write a rate from %s to %s%s", bitRate(minBandwidth), bitRate(maxBandwidth), or)
-			return 0
+		if n = math.Round(n * rate.bits); n < float64(low) || n > float64(high) {
+			r.wrong(v, "is out of range; write a rate from %s to %s%s", bitRate(low), bitRate(high), or)
+			return 0, false
 		}
-		return int64(n)
+		return int64(n), true
 	}
-	r.wrong(v, "is not a rate; write a number with a unit (kbit/s, Mbit/s or Gbit/s), such as 256kbit/s%s", or)
-	return 0
+	r.wrong(v, "is not a rate; write a number with a unit (kbit/s, Mbit/s or Gbit/s), such as %s%s", such, or)
+	return 0, false
 }
 
 // bitRate writes a bandwidth as a user would.

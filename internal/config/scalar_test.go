@@ -40,13 +40,13 @@ func TestBytes(t *testing.T) {
 		"200GB": 200e9, "30 GiB": 30 << 30, "1.5TB": 1.5e12, "500MiB": 500 << 20, "1000000B": 1e6, "2000kB": 2e6,
 	} {
 		r := &reader{}
-		if got, ok := r.bytes(value{kind: textual, text: text}); !ok || got != want {
+		if got, ok := r.bytes(value{kind: textual, text: text}, minBudget, maxBudget); !ok || got != want {
 			t.Errorf("bytes(%q) = %v, %v, want %v", text, got, ok, want)
 		}
 	}
 	for _, text := range []string{"", "GB", "200", "200G", "200gb", "infGB", "NaNGB", "1e3GB", "-1GB", "1  GB", "2000TB", "1B"} {
 		r := &reader{}
-		if got, ok := r.bytes(value{kind: textual, text: text}); ok || len(r.problems) != 1 {
+		if got, ok := r.bytes(value{kind: textual, text: text}, minBudget, maxBudget); ok || len(r.problems) != 1 {
 			t.Errorf("bytes(%q) = %v, %v with %d problems, want one problem", text, got, ok, len(r.problems))
 		}
 	}
@@ -98,6 +98,55 @@ func TestDistance(t *testing.T) {
 		}
 		if got := distance(test.b, test.a); got != test.want {
 			t.Errorf("distance(%q, %q) = %d, want %d", test.b, test.a, got, test.want)
+		}
+	}
+}
+
+func TestBytesOfNothing(t *testing.T) {
+	for text, k := range map[string]kind{"0": numeric, "0B": textual, "0 GB": textual} {
+		r := &reader{}
+		if got, ok := r.bytes(value{kind: k, text: text}, 0, maxBudget); !ok || got != 0 {
+			t.Errorf("bytes(%q) = %v, %v, want 0 %v", text, got, ok, r.problems)
+		}
+	}
+	for text, k := range map[string]kind{"5": numeric, "0": textual, "-1B": textual} {
+		r := &reader{}
+		if got, ok := r.bytes(value{kind: k, text: text}, 0, maxBudget); ok || len(r.problems) != 1 {
+			t.Errorf("bytes(%q) = %v, %v with %d problems, want one problem", text, got, ok, len(r.problems))
+		}
+	}
+}
+
+func TestSizeIsReadAsItIsWritten(t *testing.T) {
+	for bytes, text := range map[int64]string{
+		0: "0B", 999: "999B", 2_000: "2kB", 1_000_000: "1MB", 1_500_000: "1.5MB", 200e9: "200GB", 1e15: "1000TB", 30 << 30: "32.21225472GB", 1_000_000_000_001: "1.000000000001TB",
+	} {
+		if got := size(bytes); got != text {
+			t.Errorf("size(%d) = %q, want %q", bytes, got, text)
+		}
+		r := &reader{}
+		if got, ok := r.bytes(value{kind: textual, text: size(bytes)}, 0, maxBudget); !ok || got != bytes {
+			t.Errorf("bytes(%q) = %d, want %d", size(bytes), got, bytes)
+		}
+	}
+}
+
+func TestShare(t *testing.T) {
+	for text, want := range map[string]float64{"5%": 0.05, "0.05": 0.05, "0": 0, "0%": 0, "12.5 %": 0.125, "1e-2": 0.01, "50%": 0.5, "0.5": 0.5} {
+		r := &reader{}
+		if got, ok := r.share(value{kind: textual, text: text}, 0.5); !ok || got != want {
+			t.Errorf("share(%q) = %v, %v, want %v", text, got, ok, want)
+		}
+	}
+	for _, text := range []string{"", "%", "5", "51%", "-1%", "0.51", "NaN", "Inf", "+5%", "99", "0x1p-3", "five", "5 percent", "5%%"} {
+		r := &reader{}
+		if got, ok := r.share(value{kind: textual, text: text}, 0.5); ok || len(r.problems) != 1 {
+			t.Errorf("share(%q) = %v, %v with %d problems, want one problem", text, got, ok, len(r.problems))
+		}
+	}
+	for share, text := range map[float64]string{0.05: "5%", 0.1: "10%", 0.07: "7%", 0.125: "12.5%", 0: "0%"} {
+		if got := percentage(share); got != text {
+			t.Errorf("percentage(%v) = %q, want %q", share, got, text)
 		}
 	}
 }

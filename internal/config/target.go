@@ -11,43 +11,47 @@ import (
 	"perigee"
 )
 
-// targets reads what is probed; targets that only a later version can probe are
-// checked and left out.
-func (r *reader) targets(raw []rawTarget) []perigee.Target {
+// targets reads what is probed, and the far ends among it. One without an address is
+// probed at the host of its far end, so that its round trips with and without load are
+// those of the way that transfers take.
+func (r *reader) targets(raw []rawTarget) ([]perigee.Target, []Reflector) {
 	if len(raw) == 0 {
 		if !r.reported("targets") {
 			r.problem(start, "targets", "is missing or empty; list at least one, such as {name: cloudflare, address: 1.1.1.1}")
 		}
-		return nil
+		return nil, nil
 	}
 	if len(raw) > maxTargets {
 		r.problem(raw[maxTargets].at, "targets", fmt.Sprintf("has %d targets; one monitor probes at most %d", len(raw), maxTargets))
-		return nil
+		return nil, nil
 	}
 	var targets []perigee.Target
+	var reflectors []Reflector
 	lines := make(map[string]int, len(raw))
-	addressed := false
 	for _, t := range raw {
 		if !t.given {
-			addressed = true // reported
-			continue
+			continue // reported
 		}
 		r.required(t.section, t.Name, t.path+".name", "give the target a name, which stands in every result")
 		name, _ := r.name(t.Name)
 		r.unique(lines, t.Name, name, "target")
-		if !t.Reflector.given() {
+		far, host, isFar := r.reflector(t)
+		if isFar {
+			far.Target = perigee.TargetID(name)
+			reflectors = append(reflectors, far)
+		}
+		if !t.Reflector.given() && !r.meant[t.path+".reflector"] {
 			r.required(t.section, t.Address, t.path+".address", "write an IP address or a host name")
 		}
-		r.reflector(t)
-		addressed = addressed || t.Address.given() || r.meant[t.path+".address"] || r.reported(t.path+".address")
-		if address, ok := r.address(t.Address); ok {
+		address, ok := r.address(t.Address)
+		if !t.Address.given() {
+			address, ok = host, isFar
+		}
+		if ok {
 			targets = append(targets, perigee.Target{ID: perigee.TargetID(name), Address: address})
 		}
 	}
-	if !addressed {
-		r.problem(raw[0].at, "targets", "none has an address, so nothing would be probed; add one, such as {name: cloudflare, address: 1.1.1.1}")
-	}
-	return targets
+	return targets, reflectors
 }
 
 // address reads where a target is: an IP address or a host name.
@@ -115,27 +119,4 @@ func hostName(s string) bool {
 	}
 	_, err := strconv.ParseUint(labels[len(labels)-1], 0, 64)
 	return err != nil
-}
-
-// reflector checks the keys of a target that answers with timestamps of its own.
-func (r *reader) reflector(t rawTarget) {
-	if s, ok := r.word(t.Reflector); ok {
-		host, port, err := net.SplitHostPort(s)
-		n, portErr := strconv.ParseUint(port, 10, 16)
-		_, addrErr := netip.ParseAddr(host)
-		if err != nil || portErr != nil || n == 0 || addrErr != nil && !hostName(host) {
-			r.wrong(t.Reflector, "is not a host with a port; write one such as far.example.net:4862")
-		}
-		r.required(t.section, t.KeyFile, t.path+".key_file", "name the file that holds the reflector's key")
-		if t.Address.given() {
-			r.unused(t.Reflector.key, t.Reflector.path)
-		} else {
-			r.warning(t.Reflector.key, t.Reflector.path, "not used by this version: the target is not probed")
-		}
-	}
-	if t.KeyFile.given() && !t.Reflector.given() {
-		r.problem(t.KeyFile.at, t.KeyFile.path, "belongs to a reflector; add reflector: HOST:PORT or remove it")
-		return
-	}
-	r.secretFile(t.KeyFile)
 }
