@@ -22,6 +22,8 @@ type Transfer struct {
 	Purpose    perigee.Purpose
 	MaxBytes   int64 // on the wire, both directions; 0 is no limit
 
+	MaxDuration time.Duration // 0: as long as it takes
+
 	// Anyway has it made although others load the link.
 	Anyway bool
 
@@ -295,8 +297,8 @@ func (t *Transfers) record(ctx context.Context, b perigee.Batch) error {
 }
 
 // Ask has a transfer made as soon as no other is, and returns what came of it. The budget
-// and others' traffic may refuse it: errors have CodeUnavailable then. Its purpose is
-// manual. It ends with ctx.
+// may refuse it, with CodePermission, or others' traffic, with CodeUnavailable. Its
+// purpose is manual. It ends with ctx.
 func (t *Transfers) Ask(ctx context.Context, job Transfer) (perigee.Throughput, error) {
 	if !slices.ContainsFunc(t.options.Links, func(l TransferLink) bool { return l.ID == job.Link }) {
 		return perigee.Throughput{}, &perigee.Error{Code: perigee.CodeNotFound, Message: fmt.Sprintf("link %s: no transfers are made over it", job.Link)}
@@ -325,7 +327,7 @@ func (t *Transfers) serve(ctx context.Context, r request) {
 	}
 	if a, ok := t.plan(job.Link, t.options.Clock().Wall); ok {
 		if a.Manual < leastTest {
-			r.answer <- outcome{err: &perigee.Error{Code: perigee.CodeUnavailable, Message: fmt.Sprintf("link %s: its budget leaves %s until %s", job.Link, amount(a.Manual), a.End.Format("2 January 15:04 MST"))}}
+			r.answer <- outcome{err: &perigee.Error{Code: perigee.CodePermission, Message: fmt.Sprintf("link %s: its budget leaves %s until %s", job.Link, amount(a.Manual), a.End.Format("2 January 15:04 MST"))}}
 			return
 		}
 		if job.MaxBytes == 0 || a.Manual < job.MaxBytes {
@@ -370,8 +372,12 @@ func (t *Transfers) perform(ctx context.Context, job Transfer) (perigee.Throughp
 	}
 	if t.options.Latencies != nil && result.Bytes > 0 {
 		t.await(ctx, t.options.Horizon)
-		result.Idle = t.options.Latencies.Between(job.Link, result.Stream.Target, perigee.LoadIdle, from-idleBefore, from)
-		result.Loaded = t.options.Latencies.Between(job.Link, result.Stream.Target, job.Direction, from, to)
+		target := result.Stream.Target
+		if t.options.Latencies.Between(job.Link, target, perigee.LoadIdle, from-idleBefore, to).Sent == 0 {
+			target = "" // nobody probes the other end: all that are probed tell of the link
+		}
+		result.Idle = t.options.Latencies.Between(job.Link, target, perigee.LoadIdle, from-idleBefore, from)
+		result.Loaded = t.options.Latencies.Between(job.Link, target, job.Direction, from, to)
 	}
 	var b perigee.Batch
 	if result.Bytes > 0 {

@@ -202,7 +202,7 @@ func TestTransfersKeepToTheBudget(t *testing.T) {
 		if n, detail := y.events(perigee.EventTransferSkipped); len(y.made) != 0 || n < 8 || n > 12 || detail != "far down: "+skip {
 			t.Errorf("%d made, %d passed over: %q", len(y.made), n, detail)
 		}
-		if _, err := transfers.Ask(t.Context(), Transfer{Link: "geo", Direction: perigee.LoadDown}); perigee.CodeOf(err) != perigee.CodeUnavailable || !strings.Contains(err.Error(), "budget") {
+		if _, err := transfers.Ask(t.Context(), Transfer{Link: "geo", Direction: perigee.LoadDown}); perigee.CodeOf(err) != perigee.CodePermission || !strings.Contains(err.Error(), "budget") {
 			t.Errorf("asked for without budget: %v", err)
 		}
 		allowed.Store(10_000_000)
