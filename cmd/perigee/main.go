@@ -7,6 +7,7 @@
 //	perigee run           the daemon: probes, store, API, page
 //	perigee demo          the same over four emulated links; no dish needed
 //	perigee serve         API and page alone, answered from InfluxDB
+//	perigee reflect       the far end of throughput tests
 //	perigee probe         one measurement now, on the terminal
 //	perigee compare       how the links compare, from the store
 //	perigee export        every result as CSV, JSON lines or line protocol
@@ -64,6 +65,7 @@ type cli struct {
 	Run     runCommand     `cmd:"" help:"Measure the configured links until stopped: probes, store, API and page."`
 	Demo    demoCommand    `cmd:"" help:"The same over emulated fibre, LEO, Starlink and GEO links; no dish and no privileges needed."`
 	Serve   serveCommand   `cmd:"" help:"The API and the page alone, answered from InfluxDB; stateless."`
+	Reflect reflectCommand `cmd:"" help:"The far end of throughput tests, for sites that have its key."`
 	Probe   probeCommand   `cmd:"" help:"Measure now and show the result on the terminal."`
 	Compare compareCommand `cmd:"" help:"Say how links compare, from the stored results."`
 	Export  exportCommand  `cmd:"" help:"Write stored results as CSV, JSON lines or InfluxDB line protocol."`

@@ -43,6 +43,12 @@ type Options struct {
 	Log *slog.Logger // nil for none
 }
 
+// Check says what Serve would refuse of o, or nil.
+func (o Options) Check() error {
+	_, err := o.complete()
+	return err
+}
+
 // complete returns o with defaults, or says what cannot be.
 func (o Options) complete() (Options, error) {
 	if o.Key.IsZero() {
