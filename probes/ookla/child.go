@@ -152,7 +152,7 @@ func (c *child) transfer(ctx context.Context, server *speedtest.Server) error {
 		return unavailable(answer, "server %s", name)
 	}
 	counts, length := c.meter.finish()
-	if c.meter.counted() == 0 {
+	if !c.meter.moved() {
 		return c.nothing(ctx, name, length, err)
 	}
 	if stop == perigee.StoppedAtTime && c.meter.silent() {

@@ -55,9 +55,7 @@ func TestDefaultClientIsLeftAlone(t *testing.T) {
 		if http.DefaultTransport != transport || net.DefaultResolver.Dial != nil {
 			t.Fatal("the default transport or resolver was changed")
 		}
-		if _, err := ookla.Run(t.Context(), options(perigee.LoadDown, s.address)); err != nil {
-			t.Fatal(err)
-		}
+		measure(t, options(perigee.LoadDown, s.address))
 	}
 	answer, err := http.Get("http://" + s.address + "/speedtest/latency.txt")
 	if err != nil {
@@ -84,9 +82,7 @@ func TestAnswersOtherThan200(t *testing.T) {
 						return true
 					}
 				})
-				o := options(load, s.address)
-				o.MaxDuration = never
-				fails(t, o, perigee.CodeUnavailable, s.address, fmt.Sprint(status))
+				fails(t, options(load, s.address), perigee.CodeUnavailable, s.address, fmt.Sprint(status))
 			})
 		})
 	}
@@ -104,9 +100,7 @@ func TestGoodAnswersThenBad(t *testing.T) {
 				return true
 			}
 		})
-		o := options(load, s.address)
-		o.MaxDuration = never
-		fails(t, o, perigee.CodeUnavailable, "500")
+		fails(t, options(load, s.address), perigee.CodeUnavailable, "500")
 	})
 }
 
@@ -136,9 +130,7 @@ func TestPageInPlaceOfFile(t *testing.T) {
 			return true
 		}
 	})
-	o := options(perigee.LoadDown, s.address)
-	o.MaxDuration = never
-	fails(t, o, perigee.CodeUnavailable, "something else")
+	fails(t, options(perigee.LoadDown, s.address), perigee.CodeUnavailable, "something else")
 }
 
 // silentServer takes connections and never answers. It closes when t ends.
@@ -182,9 +174,7 @@ func TestUnreachable(t *testing.T) {
 	address := gone.Addr().String()
 	gone.Close()
 	both(t, func(t *testing.T, load perigee.Load) {
-		o := options(load, address)
-		o.MaxDuration = never
-		fails(t, o, perigee.CodeUnavailable, address, "refused", "interface lo")
+		fails(t, options(load, address), perigee.CodeUnavailable, address, "refused", "interface lo")
 	})
 	t.Run("silent", func(t *testing.T) {
 		o := options(perigee.LoadDown, silentServer(t))
@@ -193,7 +183,7 @@ func TestUnreachable(t *testing.T) {
 	})
 	t.Run("silent_for_long", func(t *testing.T) {
 		o := options(perigee.LoadDown, silentServer(t))
-		o.MaxDuration, o.Setup = never, 300*time.Millisecond
+		o.Setup = 300 * time.Millisecond
 		fails(t, o, perigee.CodeUnavailable, o.Server, "timeout")
 	})
 	t.Run("family", func(t *testing.T) {
@@ -207,6 +197,7 @@ func TestUnreachable(t *testing.T) {
 // although nobody reads. That is no throughput.
 func TestTakesAndNeverAnswers(t *testing.T) {
 	o := options(perigee.LoadUp, silentServer(t))
+	o.MaxDuration = 2 * time.Second
 	r, err := ookla.Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -225,7 +216,7 @@ func TestLinkThatIsNot(t *testing.T) {
 	} {
 		both(t, func(t *testing.T, load perigee.Load) {
 			o := options(load, s.address)
-			o.Binding, o.MaxDuration = binding, never
+			o.Binding = binding
 			fails(t, o, perigee.CodeUnavailable, binding.String())
 		})
 	}
@@ -242,7 +233,6 @@ func TestCancel(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		o := options(load, s.address)
-		o.MaxDuration = never
 		var seen atomic.Int64
 		o.OnProgress = func(p ookla.Progress) {
 			if seen.Store(p.Bytes); p.Bytes > 0 {
@@ -262,7 +252,6 @@ func TestCancel(t *testing.T) {
 	t.Run("before_payload", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		o := options(perigee.LoadDown, silentServer(t))
-		o.MaxDuration = never
 		o.OnProgress = func(ookla.Progress) { cancel() }
 		started := remember(&o)
 		if r, err := ookla.Run(ctx, o); !errors.Is(err, context.Canceled) {
@@ -280,7 +269,7 @@ func TestCancel(t *testing.T) {
 			}
 		})
 		o := options(perigee.LoadDown, "")
-		o.MaxDuration, o.Setup, o.Directory = never, never, "http://"+directory.address
+		o.Directory = "http://" + directory.address
 		if r, err := ookla.Run(ctx, o); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %+v, %v, want %v", r, err, context.Canceled)
 		}
@@ -303,9 +292,7 @@ func TestCap(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			both(t, func(t *testing.T, load perigee.Load) {
-				link := shaped("one", 40e6, 40e6)
-				link.Profile.Up.Queue, link.Profile.Down.Queue = 4<<20, 4<<20 // nothing is lost
-				l := labtest.New(t, 1, link)
+				l := labtest.New(t, 1, shaped("one", 40e6, 40e6))
 				listener, err := l.FarListen(t.Context(), "tcp4", netip.AddrPortFrom(lab.Target(), 0).String())
 				if err != nil {
 					t.Fatal(err)
@@ -317,7 +304,7 @@ func TestCap(t *testing.T) {
 				t.Run("transfer", func(t *testing.T) { // whose end closes the server's connections
 					s = serve(t, listener, c.change)
 					o := options(load, s.address)
-					o.Binding, o.MaxDuration, o.MaxBytes = binding, never, most
+					o.Binding, o.MaxBytes = binding, most
 					before = counters(t, binding)
 					if r, err = ookla.Run(t.Context(), o); err != nil {
 						t.Fatal(err)

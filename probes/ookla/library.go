@@ -60,7 +60,8 @@ func findServer(ctx context.Context, client *speedtest.Speedtest, wanted string)
 		}
 		server, err := client.CustomServer(address)
 		if err != nil || server.Host == "" {
-			return nil, invalid("server %q: give its number, host:port, or https://host:port", wanted)
+			return nil, &perigee.Error{Code: perigee.CodeInvalid,
+				Message: fmt.Sprintf("server %q: give its number, host:port, or https://host:port", wanted)}
 		}
 		return server, nil
 	}

@@ -29,6 +29,7 @@ type meter struct {
 	series   []int64
 	told     int   // counts that were given out, and do not change any more
 	payload  int64 // sum of the series
+	asked    bool  // a connection took a request
 	broken   int64 // payload when a request last failed
 	ended    bool
 	stop     perigee.StopReason
@@ -102,7 +103,7 @@ func (m *meter) settle(reserved, moved int, payload bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.spent -= int64(reserved - moved)
-	if payload && moved > 0 {
+	if payload && m.asked && moved > 0 {
 		now := time.Since(m.start)
 		m.count(now, now, int64(moved))
 	}
@@ -155,7 +156,9 @@ func (m *meter) poll() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Since(m.start)
-	m.count(m.polled, now, acknowledged)
+	if m.asked {
+		m.count(m.polled, now, acknowledged)
+	}
 	m.polled = now
 }
 
@@ -185,20 +188,29 @@ func (m *meter) finish() (counts []int64, length time.Duration) {
 	return counts, length
 }
 
-// counted is the payload so far.
-func (m *meter) counted() int64 {
+// reached notes that a connection took a request. What moves before, such as a TLS
+// handshake that fails in the end, is no payload.
+func (m *meter) reached() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.asked = true
+}
+
+// moved reports whether there was any payload.
+func (m *meter) moved() bool {
 	m.poll()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.payload
+	return m.payload > 0
 }
 
 // requestBroke decides what becomes of a request whose connection failed. Servers close
 // connections as they like, and the next request makes a new one; but if nothing moved
 // since the last time, the link or the server is gone.
 func (m *meter) requestBroke(err error) {
-	now := m.counted()
+	m.poll()
 	m.mu.Lock()
+	now := m.payload
 	again := now > m.broken
 	m.broken = now
 	m.mu.Unlock()

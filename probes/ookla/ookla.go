@@ -126,7 +126,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.Setup = defaultSetup
 	}
 	if o.Clock == nil {
-		o.Clock = func() perigee.Reading { return perigee.Reading{Wall: time.Now()} }
+		o.Clock = func() perigee.Reading { return perigee.Reading{Wall: time.Now().Round(0)} }
 	}
 	switch {
 	case o.Stream.Load != perigee.LoadDown && o.Stream.Load != perigee.LoadUp:

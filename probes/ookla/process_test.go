@@ -86,7 +86,6 @@ const parentVariable = "PERIGEE_TEST_OOKLA_PARENT"
 func beParent(kind string) {
 	o := options(perigee.LoadDown, os.Getenv(parentVariable+"_SERVER"))
 	o.Command = childLike(kind)
-	o.MaxDuration = never
 	started := remember(&o)
 	told := false
 	o.OnProgress = func(ookla.Progress) {

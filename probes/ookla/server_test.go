@@ -1,9 +1,11 @@
 package ookla_test
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/netip"
@@ -25,11 +27,12 @@ var fileSizes = map[string]int64{
 
 // server speaks what a public server and the directory of servers speak, and counts.
 type server struct {
-	t        testing.TB
 	address  string
 	listed   func(s *server) []listed // by the directory
 	wrong    func(w http.ResponseWriter, r *http.Request) bool
 	unframed bool // files come without their length
+	tls      *tls.Config
+	web      *http.Server
 
 	requests atomic.Int64
 
@@ -51,15 +54,19 @@ type listed struct {
 // serve starts a server on a listener, until t ends.
 func serve(t testing.TB, listener net.Listener, change func(s *server)) *server {
 	t.Helper()
-	s := &server{t: t, address: listener.Addr().String(), sources: map[netip.Addr]int{}, agents: map[string]int{}}
+	s := &server{address: listener.Addr().String(), sources: map[netip.Addr]int{}, agents: map[string]int{}}
 	if change != nil {
 		change(s)
 	}
-	web := &http.Server{Handler: s}
+	s.web = &http.Server{Handler: s, ErrorLog: log.New(io.Discard, "", 0)}
+	var counting net.Listener = countingListener{listener, s}
+	if s.tls != nil {
+		counting = tls.NewListener(counting, s.tls)
+	}
 	var wg sync.WaitGroup
-	wg.Go(func() { web.Serve(countingListener{listener, s}) })
+	wg.Go(func() { s.web.Serve(counting) })
 	t.Cleanup(func() {
-		web.Close()
+		s.web.Close()
 		wg.Wait()
 	})
 	return s

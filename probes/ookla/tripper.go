@@ -222,6 +222,7 @@ func (t *transferTripper) trace(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		TLSHandshakeStart: func() { locked(func() { handshake = time.Now() }) },
 		TLSHandshakeDone:  func(tls.ConnectionState, error) { locked(func() { note(&t.tls, handshake) }) },
+		WroteHeaders:      t.meter.reached,
 		WroteRequest:      func(httptrace.WroteRequestInfo) { locked(func() { asked = time.Now() }) },
 		GotFirstResponseByte: func() {
 			if !t.up { // an upload is answered when all of it has arrived
