@@ -1,6 +1,10 @@
 package stats
 
-import "time"
+import (
+	"iter"
+	"math"
+	"time"
+)
 
 // The rule that separates a transfer's ramp from its steady part.
 const (
@@ -20,8 +24,11 @@ const (
 	repairTime = time.Second
 
 	// repairGain is what leaving out the repair must make of the squared standard
-	// error: what changes it less is chance.
-	repairGain = 0.5
+	// error: what changes it less is chance. Of all cuts that come near the best, to
+	// nearlyLeast times its squared error, the earliest is taken: where the best lies
+	// among the rest is chance too.
+	repairGain  = 0.5
+	nearlyLeast = 1.5
 
 	// growth is by how much the later half of what follows a long ramp may be faster
 	// than the earlier. It is 1.1 for a rate that grows for ever in proportion to time.
@@ -51,10 +58,13 @@ func (t *transfer) ramp() int {
 		}
 		// A window may pass on the strength of its end: its first round trip can
 		// still be a step of slow start.
-		for last := d + t.rtt; d < last && t.mean(d, d+1) < level; {
-			d++
+		start := d
+		for i := d; i < d+t.rtt; i++ {
+			if t.mean(i, i+1) < level {
+				start = i + 1
+			}
 		}
-		return t.repaired(d)
+		return t.repaired(start)
 	}
 	return t.n
 }
@@ -62,30 +72,43 @@ func (t *transfer) ramp() int {
 // repaired returns where the repair of an overshoot ends that may follow the ramp's
 // end at start; start itself if there is none.
 func (t *transfer) repaired(start int) int {
-	most := start + max(t.steps(repairRTTs*t.o.RTT), t.steps(repairTime))
-	// Round trips are counted from the end of the series, and sums of squares of
-	// their means are taken around the mean of all.
-	center := t.mean(start, t.n)
-	best, least := start, 0.0
-	squares, number := 0.0, 0.0
-	for d := t.n - t.rtt; d >= start; d -= t.rtt {
-		v := t.mean(d, d+t.rtt) - center
-		squares, number = squares+v*v, number+1
-		if t.n-d < 2*t.window || d > most {
-			continue
-		}
-		off := t.mean(d, t.n) - center
-		score := max(0, squares-number*off*off) / (number * number)
-		switch {
-		case d-start < t.rtt: // the whole
-			if best == start || least > repairGain*score {
-				return start
-			}
-		case (best == start || score < least) && t.mean(start, d) < t.mean(d, t.n):
-			best, least = d, score
+	whole, least := 0.0, math.Inf(1)
+	for d, score := range t.cuts(start) {
+		whole = score // the last is that of next to no cut
+		if d > start && t.mean(start, d) < t.mean(d, t.n) {
+			least = min(least, score)
 		}
 	}
-	return best
+	end := start
+	if least <= repairGain*whole {
+		for d, score := range t.cuts(start) {
+			if d > start && score <= nearlyLeast*least && t.mean(start, d) < t.mean(d, t.n) {
+				end = d
+			}
+		}
+	}
+	return end
+}
+
+// cuts yields the places where a repair may end that began at start, the latest first,
+// with the squared standard error of what comes behind. The last is less than a round
+// trip after start.
+func (t *transfer) cuts(start int) iter.Seq2[int, float64] {
+	latest := min(start+max(t.steps(repairRTTs*t.o.RTT), t.steps(repairTime)), t.n-2*t.window)
+	// Round trips are laid from the end of the series, and the squares of their means
+	// are taken around the mean of all.
+	center := t.mean(start, t.n)
+	return func(yield func(int, float64) bool) {
+		squares, number := 0.0, 0.0
+		for d := t.n - t.rtt; d >= start; d -= t.rtt {
+			v := t.mean(d, d+t.rtt) - center
+			squares, number = squares+v*v, number+1
+			off := t.mean(d, t.n) - center
+			if d <= latest && !yield(d, max(0, squares-number*off*off)/(number*number)) {
+				return
+			}
+		}
+	}
 }
 
 // grows reports whether what follows a long ramp is still part of it. A short ramp

@@ -80,26 +80,32 @@ func starlink(name string, levels float64, length int) shape {
 	}}
 }
 
-// geo doubles its rate every one to one and a half round trips of 620 ms for 6 to 8 s.
-// With an overshoot it then repairs for 1 to 2 s what it lost, else it has lost nothing
-// yet. From there on it does as CUBIC does: after each loss, every 8 to 20 s, the window is 0.7 of
-// peak and comes back to it; the rate is the window's, but no more than 1.
+// geo doubles its rate every one to one and a half round trips of 620 ms for 6 to 8 s;
+// what a round trip carries comes in one burst. With an overshoot it then has filled its
+// queue, which hides for 1 to 2 s what was lost, and repairs that for 1 to 2 s; else it has
+// lost nothing yet. From there on it does as CUBIC does: after each loss, every 8 to 20 s,
+// the window is 0.7 of peak and comes back to it; the rate is the window's, but no more
+// than 1.
 func geo(name string, peak float64, overshoot bool) shape {
 	return shape{name, minute, func(r *rand.Rand, n int) transfer {
 		t := transfer{make([]float64, n), 60 + r.IntN(21), stats.SteadyOptions{RTT: 620 * time.Millisecond}}
-		reached, next := t.ramp, noise(r, 0.3, 0.05)
+		reached, hidden, next := t.ramp, t.ramp, noise(r, 0.3, 0.05)
 		depth := 0.2 + 0.3*r.Float64()
 		period := 80 + 120*r.Float64()
 		age := period / 2
 		if overshoot {
-			t.ramp += 10 + r.IntN(11)
+			hidden = reached + 10 + r.IntN(11)
+			t.ramp = hidden + 10 + r.IntN(11)
 			age = 0
 		}
 		for i := range t.counts {
 			var rate float64
 			switch {
 			case i < reached:
-				rate = math.Exp2(10 * (float64(i-i%6)/float64(reached) - 1))
+				trip := math.Exp2(10 * (float64(i-i%6)/float64(reached) - 1)) // of what a full one carries
+				rate = min(1, max(0, 6*trip-float64(i%6)))
+			case i < hidden:
+				rate = 1
 			case i < t.ramp:
 				rate = depth
 			default:

@@ -146,6 +146,7 @@ func TestPreciseIsHeldBack(t *testing.T) {
 		{"a_period_and_a_fifth", 12, even, stats.SteadyOptions{Period: 10 * time.Second}, true},
 		{"a_period", 11, even, stats.SteadyOptions{Period: 10 * time.Second}, false},
 		{"too_short_to_be_steady", 12, even, stats.SteadyOptions{MinSteady: 20 * time.Second}, false},
+		{"long_enough_to_be_steady", 20, even, stats.SteadyOptions{MinSteady: 20 * time.Second}, true},
 		{"a_trend", 60, func(s float64) float64 { return 100 + s/30 }, stats.SteadyOptions{}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -154,6 +155,19 @@ func TestPreciseIsHeldBack(t *testing.T) {
 				t.Errorf("Precise = %v for %+v, want %v", got, s, c.want)
 			}
 		})
+	}
+}
+
+// Four seconds are long for fibre, and nothing for a geostationary satellite.
+func TestSteadyPartIsMeasuredInRoundTrips(t *testing.T) {
+	test := counts(40, func(float64) float64 { return 100 })
+	for _, c := range []struct {
+		rtt  time.Duration
+		want bool
+	}{{14 * time.Millisecond, true}, {500 * time.Millisecond, true}, {600 * time.Millisecond, false}} {
+		if s := stats.SteadyState(test, tenth, stats.SteadyOptions{RTT: c.rtt}); s.Found != c.want {
+			t.Errorf("with a round trip of %v 4 s are steady: %v, want %v", c.rtt, s.Found, c.want)
+		}
 	}
 }
 
@@ -213,11 +227,14 @@ func TestPercentiles(t *testing.T) {
 	}
 }
 
-// Looking every second must not disturb what is looked at.
-func TestSteadyStateAllocatesItsSumsAlone(t *testing.T) {
-	test := starlink("", 0.2, 10*minute).draw(rand.New(rand.NewPCG(1, 1)), 10*minute)
-	if got := testing.AllocsPerRun(10, func() { stats.SteadyState(test.counts, tenth, test.options) }); got > 2 {
-		t.Errorf("%g allocations, want 2 at most", got)
+// Looking every second must not disturb what is looked at: the sums of the counts are
+// all that is kept of them.
+func TestSteadyStateAllocatesLittle(t *testing.T) {
+	for _, s := range []shape{starlink("", 0.2, 10*minute), geo("", 1.3, true)} {
+		test := s.draw(rand.New(rand.NewPCG(1, 1)), 10*minute)
+		if got := testing.AllocsPerRun(10, func() { stats.SteadyState(test.counts, tenth, test.options) }); got > 12 {
+			t.Errorf("%g allocations, want 12 at most", got)
+		}
 	}
 }
 
