@@ -130,6 +130,7 @@ func (h *answersHome) measureDay(day time.Time) {
 			{Stream: second("starlink"), Start: at(10, 0, 0), End: at(10, 0, 2), Probes: 2, Reason: "no route"},
 			long,
 		},
+		Throughputs: answersThroughputs(day, 12, at(0, 31, 17)),
 		Gaps: []perigee.Gap{
 			{Site: "home", Link: "geo", Start: at(6, 0, 0), End: at(9, 41, 3).Add(250 * time.Millisecond), Reason: perigee.GapStopped, Detail: "the link was taken out of the configuration"},
 			{Site: "home", Start: at(4, 0, 0), End: at(4, 0, 0), Reason: perigee.GapClockStep, Detail: "set back by 1.2 s"},
@@ -151,6 +152,7 @@ func (h *answersHome) measureDay(day time.Time) {
 			long,
 			{Stream: first("geo"), Start: at(23, 24, 31), End: at(23, 24, 59), Open: true, Probes: 29, Reason: "no replies"},
 		},
+		Throughputs: answersThroughputs(day, 6, at(17, 46, 2)),
 		Gaps: []perigee.Gap{
 			{Site: "home", Start: at(12, 20, 0), End: at(17, 45, 0), Reason: perigee.GapStopped, Detail: "ended properly and started again"},
 			{Site: "home", Start: at(22, 30, 0).Add(1), End: at(22, 30, 2).Add(3), Reason: perigee.GapSuspended, Detail: "suspended"},
@@ -185,9 +187,30 @@ func (h *answersHome) measureDays(first time.Time) {
 			{Stream: stream("geo"), Start: first.Add(23*time.Hour + 50*time.Minute), End: first.Add(24*time.Hour + 20*time.Minute), Probes: 300, Reason: "no replies"},
 			{Stream: stream("starlink"), Start: first.Add(95*time.Hour + 24*time.Minute), End: first.Add(95*time.Hour + 24*time.Minute + 54*time.Second), Open: true, Probes: 10, Reason: "no replies"},
 		},
-		Gaps: []perigee.Gap{{Site: "home", Link: "leo", Start: hole[0], End: hole[1], Reason: perigee.GapStopped, Detail: "ended properly and started again"}},
+		Throughputs: answersThroughputs(first, 95, first.Add(7*time.Minute)),
+		Gaps:        []perigee.Gap{{Site: "home", Link: "leo", Start: hole[0], End: hole[1], Reason: perigee.GapStopped, Detail: "ended properly and started again"}},
 	})
 	h.forward(h.now)
+}
+
+// answersThroughputs makes n rounds of transfers, one an hour from first on: over each
+// link down, and up at the same instant; now and then one breaks.
+func answersThroughputs(seed time.Time, n int, first time.Time) (list []perigee.Throughput) {
+	g := storagetest.NewGenerator(uint64(seed.Unix()))
+	for i := range n {
+		for j, l := range answersLinks[1:] {
+			for k, direction := range []perigee.Load{perigee.LoadDown, perigee.LoadUp} {
+				start := first.Add(time.Duration(i)*time.Hour + time.Duration(j*(i%3))*time.Millisecond + time.Duration(i))
+				one := g.Throughput(storagetest.Transfer(l.ID, direction), start)
+				if (i+j+k)%7 == 0 {
+					one = perigee.Throughput{Stream: one.Stream, Start: start, Server: one.Server, Stop: perigee.StoppedByFailure, Error: -1, Retransmitted: -1}
+					one.Stream.Method = perigee.MethodOokla
+				}
+				list = append(list, one)
+			}
+		}
+	}
+	return list
 }
 
 // describe tells the store of the site's links.
@@ -351,6 +374,7 @@ func answersOfDay(day time.Time) []string {
 	)
 	for _, r := range []string{whole, tenMinutes, hour, sixHours, unaligned, minutes(240, 241), minutes(239, 240), minutes(12*60+19, 12*60+20)} {
 		list = append(list, "/outages?"+r, "/outages?link=starlink&"+r, "/gaps?"+r, "/gaps?link=geo&"+r)
+		list = append(list, "/throughput?"+r, "/throughput?link=geo&direction=up&series=false&"+r, "/throughput?method=ookla&"+r, "/throughput?limit=3&"+r)
 	}
 	for _, format := range []string{"csv", "jsonl", "lp"} {
 		list = append(list,
@@ -387,7 +411,7 @@ func answersOfDays(first time.Time) []string {
 			list = append(list, asking("/export", "format", format, "resolution", resolution)+"&"+whole, asking("/export", "format", format, "resolution", resolution)+"&"+unaligned)
 		}
 	}
-	return append(list, "/outages?"+whole, "/outages?"+unaligned, "/gaps?"+whole, "/gaps?"+unaligned)
+	return append(list, "/throughput?"+whole, "/throughput?link=leo&"+unaligned, "/outages?"+whole, "/outages?"+unaligned, "/gaps?"+whole, "/gaps?"+unaligned)
 }
 
 // answersStanding asks what has no range.
@@ -403,7 +427,7 @@ func answersStanding() []string {
 func answersRefused(whole string) []string {
 	return []string{
 		"/links/moon", "/links/moon/summary", "/series?link=moon", "/series?metric=rtt", "/compare?links=fibre,moon", "/compare?links=fibre&" + whole,
-		"/outages?link=moon", "/gaps?link=starlnk", "/export?link=moon", "/export?format=xml", "/export?resolution=week",
+		"/outages?link=moon", "/throughput?link=moon", "/throughput?direction=idle", "/gaps?link=starlnk", "/export?link=moon", "/export?format=xml", "/export?resolution=week",
 		"/series?link=fibre&metric=ipdv", "/series?link=fibre&step=1ns&" + whole, "/compare?from=1h&to=2h", "/compare?site=away", "/links/fibre/summary?site=away",
 	}
 }
