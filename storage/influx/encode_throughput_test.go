@@ -32,12 +32,27 @@ func throughputs() []perigee.Throughput {
 
 // What was written once is written the same for ever.
 func TestThroughputLinesAreAsPromised(t *testing.T) {
-	var got []byte
+	var got, exported []byte
 	for _, one := range throughputs() {
 		var err error
-		if got, err = appendEntry(got, perigee.Entry{Kind: perigee.EntryThroughput, Orbit: perigee.OrbitGEO, Throughput: &one}, "0123abcd"); err != nil {
+		entry := perigee.Entry{Kind: perigee.EntryThroughput, Orbit: perigee.OrbitGEO, Throughput: &one}
+		if got, err = appendEntry(got, entry, "0123abcd"); err != nil {
 			t.Fatal(err)
 		}
+		if exported, err = appendEntry(exported, entry, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out bytes.Buffer
+	err := WriteThroughputLines(&out, func(yield func(perigee.Throughput, error) bool) {
+		for _, one := range throughputs() {
+			if !yield(one, nil) {
+				return
+			}
+		}
+	}, func(string, perigee.LinkID) perigee.Orbit { return perigee.OrbitGEO })
+	if err != nil || !bytes.Equal(out.Bytes(), exported) {
+		t.Errorf("exported\n%s, %v, want the same lines without an instance\n%s", out.Bytes(), err, exported)
 	}
 	path := filepath.Join("testdata", "throughputs.lp.golden")
 	if *update {

@@ -19,15 +19,30 @@ type Orbits func(site string, link perigee.LinkID) perigee.Orbit
 //
 // It returns the first error of samples or of w, after what came before it.
 func WriteLineProtocol(w io.Writer, samples iter.Seq2[perigee.Sample, error], orbits Orbits) error {
+	return writeLines(w, samples, orbits, func(s *perigee.Sample) (perigee.Stream, perigee.Entry) {
+		return s.Stream, perigee.Entry{Kind: perigee.EntryWindow, Sample: s}
+	})
+}
+
+// WriteThroughputLines writes one line for each transfer, of measurement throughput, as
+// WriteLineProtocol does for samples.
+func WriteThroughputLines(w io.Writer, throughputs iter.Seq2[perigee.Throughput, error], orbits Orbits) error {
+	return writeLines(w, throughputs, orbits, func(t *perigee.Throughput) (perigee.Stream, perigee.Entry) {
+		return t.Stream, perigee.Entry{Kind: perigee.EntryThroughput, Throughput: t}
+	})
+}
+
+// writeLines writes one line for each result, of which entry tells what it is.
+func writeLines[T any](w io.Writer, results iter.Seq2[T, error], orbits Orbits, entry func(*T) (perigee.Stream, perigee.Entry)) error {
 	out := bufio.NewWriterSize(w, 64<<10)
 	var line []byte
-	for s, err := range samples {
+	for one, err := range results {
 		if err == nil {
-			entry := perigee.Entry{Kind: perigee.EntryWindow, Sample: &s}
+			stream, e := entry(&one)
 			if orbits != nil {
-				entry.Orbit = orbits(s.Stream.Site, s.Stream.Link)
+				e.Orbit = orbits(stream.Site, stream.Link)
 			}
-			if line, err = appendEntry(line[:0], entry, ""); err == nil {
+			if line, err = appendEntry(line[:0], e, ""); err == nil {
 				_, err = out.Write(line)
 			}
 			err = exported(err)

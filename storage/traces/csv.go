@@ -70,17 +70,17 @@ func WriteSingletonsCSV(w io.Writer, samples iter.Seq2[perigee.Sample, error]) e
 	})
 }
 
-// writeCSV writes the header and calls write for each sample, with an empty row to
+// writeCSV writes the header and calls write for each result, with an empty row to
 // build on.
-func writeCSV(w io.Writer, header []string, samples iter.Seq2[perigee.Sample, error], write func(*csv.Writer, []string, *perigee.Sample) error) error {
+func writeCSV[T any](w io.Writer, header []string, results iter.Seq2[T, error], write func(*csv.Writer, []string, *T) error) error {
 	buffer := buffered(w)
 	out := csv.NewWriter(buffer)
 	if err := out.Write(header); err != nil {
 		return written(err)
 	}
 	row := make([]string, 0, len(header))
-	return stream(samples, func(s *perigee.Sample) error {
-		return write(out, row, s)
+	return stream(results, func(one *T) error {
+		return write(out, row, one)
 	}, func() error {
 		out.Flush()
 		return errors.Join(out.Error(), buffer.Flush())

@@ -8,8 +8,6 @@ import (
 	"iter"
 	"strconv"
 	"time"
-
-	"perigee"
 )
 
 // bufferSize is how much is collected before it is handed to the underlying writer.
@@ -18,12 +16,12 @@ const bufferSize = 64 << 10
 // buffered returns a writer to w that needs to be flushed.
 func buffered(w io.Writer) *bufio.Writer { return bufio.NewWriterSize(w, bufferSize) }
 
-// stream calls write for each sample until the first error, its own or samples', and
+// stream calls write for each result until the first error, its own or results', and
 // then flush: what was written by then reaches the user.
-func stream(samples iter.Seq2[perigee.Sample, error], write func(*perigee.Sample) error, flush func() error) error {
-	for s, err := range samples {
+func stream[T any](results iter.Seq2[T, error], write func(*T) error, flush func() error) error {
+	for one, err := range results {
 		if err == nil {
-			err = written(write(&s))
+			err = written(write(&one))
 		}
 		if err != nil {
 			return errors.Join(err, written(flush()))
