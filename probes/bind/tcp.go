@@ -23,7 +23,6 @@ type TCPInfo struct {
 	NotSent       int64 // payload written and not sent for the first time yet; since Linux 4.6
 
 	SegsOut, SegsIn int64 // segments with or without payload; since Linux 4.2
-	DataSegsIn      int64 // segments with payload that came, duplicates too; since Linux 4.6
 
 	// DeliveryRate is how fast the peer was last seen to receive, bytes per second;
 	// since Linux 4.9.
@@ -54,26 +53,14 @@ func (i TCPInfo) SegmentHeader(six bool) int {
 // WireBytes returns how many bytes of IP packets the connection has moved by the
 // sockets' device in both directions; false if the kernel does not tell.
 //
-// What came twice is reckoned from the number of segments. Selective acknowledgements are
-// not in it: they come of losses and are a small share of what is lost.
+// Payload that came twice and selective acknowledgements are not in it: the kernel does
+// not tell. Both come of losses; only where a sender takes for lost what is not do they
+// reach a few per cent.
 func (i TCPInfo) WireBytes(six bool) (int64, bool) {
 	if i.BytesSent < 0 || i.BytesReceived < 0 || i.SegsOut < 0 || i.SegsIn < 0 {
 		return 0, false
 	}
-	return i.BytesSent + i.BytesReceived + i.duplicates() + (i.SegsOut+i.SegsIn)*int64(i.SegmentHeader(six)), true
-}
-
-// duplicates returns about how much payload came that had come before. A sender that
-// takes segments for lost that are not makes a tenth and more of them.
-func (i TCPInfo) duplicates() int64 {
-	const (
-		bulk = 100 << 10 // below, most segments may be short for other reasons
-		full = 0.99      // of a bulk's segments the share that a sender fills
-	)
-	if i.BytesReceived < bulk {
-		return 0
-	}
-	return max(0, int64(full*float64(i.DataSegsIn)*float64(i.RcvMSS))-i.BytesReceived)
+	return i.BytesSent + i.BytesReceived + (i.SegsOut+i.SegsIn)*int64(i.SegmentHeader(six)), true
 }
 
 // goalRate is the rate, in bytes per second, that one connection's buffers must be able

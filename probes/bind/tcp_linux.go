@@ -115,7 +115,6 @@ func parseTCPInfo(raw *unix.TCPInfo, size uintptr) TCPInfo {
 		NotSent:       count(unsafe.Offsetof(raw.Notsent_bytes)+4, uint64(raw.Notsent_bytes)),
 		SegsOut:       count(unsafe.Offsetof(raw.Segs_out)+4, uint64(raw.Segs_out)),
 		SegsIn:        count(unsafe.Offsetof(raw.Segs_in)+4, uint64(raw.Segs_in)),
-		DataSegsIn:    count(unsafe.Offsetof(raw.Data_segs_in)+4, uint64(raw.Data_segs_in)),
 		DeliveryRate:  count(unsafe.Offsetof(raw.Delivery_rate)+8, raw.Delivery_rate),
 	}
 	if i.BytesRetrans < 0 {

@@ -13,16 +13,16 @@ func TestOlderKernelsTellLess(t *testing.T) {
 	raw := unix.TCPInfo{
 		Options: optionTimestamps, Rtt: 2000, Min_rtt: 1500, Snd_mss: 1448, Snd_cwnd: 10, Total_retrans: 3,
 		Bytes_acked: 11, Bytes_received: 12, Segs_out: 13, Segs_in: 14, Notsent_bytes: 15,
-		Delivery_rate: 16, Bytes_sent: 17, Bytes_retrans: 18, Data_segs_in: 19,
+		Delivery_rate: 16, Bytes_sent: 17, Bytes_retrans: 18,
 	}
 	always := TCPInfo{
 		RTT: 2 * time.Millisecond, SndMSS: 1448, SndCwnd: 10, Timestamps: true, BytesRetrans: 3 * 1448,
-		BytesAcked: -1, BytesReceived: -1, BytesSent: -1, NotSent: -1, SegsOut: -1, SegsIn: -1, DataSegsIn: -1, DeliveryRate: -1,
+		BytesAcked: -1, BytesReceived: -1, BytesSent: -1, NotSent: -1, SegsOut: -1, SegsIn: -1, DeliveryRate: -1,
 	}
 	since41, since46, since49, since419 := always, always, always, always
 	since41.BytesAcked, since41.BytesReceived = 11, 12
 	since46 = since41
-	since46.SegsOut, since46.SegsIn, since46.DataSegsIn, since46.NotSent, since46.MinRTT = 13, 14, 19, 15, 1500*time.Microsecond
+	since46.SegsOut, since46.SegsIn, since46.NotSent, since46.MinRTT = 13, 14, 15, 1500*time.Microsecond
 	since49 = since46
 	since49.DeliveryRate = 16
 	since419 = since49
@@ -62,18 +62,5 @@ func TestWireBytesCountHeadersOfEachSegment(t *testing.T) {
 		if got, known := i.WireBytes(c.six); got != c.want || !known {
 			t.Errorf("%s: WireBytes = %d, %v, want %d", name, got, known, c.want)
 		}
-	}
-}
-
-func TestWireBytesCountWhatCameTwice(t *testing.T) {
-	once := TCPInfo{BytesReceived: 1448000, SegsIn: 1000, DataSegsIn: 1000, RcvMSS: 1448}
-	twice := once
-	twice.SegsIn, twice.DataSegsIn = 1300, 1300
-	if got, _ := once.WireBytes(false); got != 1448000+1000*40 {
-		t.Errorf("WireBytes = %d where nothing came twice, want %d", got, 1448000+1000*40)
-	}
-	// 0.99 * 1300 * 1448: one in a hundred segments is taken to be short.
-	if got, _ := twice.WireBytes(false); got != 1863576+1300*40 {
-		t.Errorf("WireBytes = %d where 300 segments came twice, want %d", got, 1863576+1300*40)
 	}
 }
