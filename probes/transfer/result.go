@@ -1,0 +1,190 @@
+package transfer
+
+import (
+	"errors"
+	"time"
+
+	"perigee"
+	"perigee/probes/transfer/wire"
+	"perigee/stats"
+)
+
+// finish ends the transfer and returns its result. then is how long it took.
+func (r *run) finish(reason perigee.StopReason, then time.Duration, broken error) (perigee.Throughput, error) {
+	// What comes from here on does not count.
+	steps, last := r.counts.until(then)
+	graceful := reason != perigee.StoppedByUser && reason != perigee.StoppedByFailure
+	if graceful {
+		r.o.OnProgress(Progress{Phase: PhaseEnd, Elapsed: then, Bytes: sum(r.received()), ErrorRatio: -1})
+		if err := r.part(reason, then); err != nil {
+			reason, broken = perigee.StoppedByFailure, err
+		}
+	}
+	if !r.o.down() {
+		steps, last = r.farCounts(reason, then)
+	}
+	t := perigee.Throughput{
+		Stream:          r.o.Stream,
+		Start:           r.wall,
+		Length:          then,
+		Proof:           r.proof,
+		Server:          r.o.Address,
+		Streams:         r.o.Streams,
+		Congestion:      r.sender,
+		Stop:            reason,
+		ReceiverCounted: true,
+		Confidence:      r.o.Confidence,
+		Connect:         r.connect,
+		SeriesStep:      wire.Step,
+		Series:          steps,
+		Bytes:           sum(steps),
+	}
+	// Steps without payload at the end are a silence of the link, unless all payload
+	// that might be moved had been.
+	if !r.o.down() || reason == perigee.StoppedAtCap {
+		t.Length = last
+	}
+	if reason == perigee.StoppedAtCap {
+		t.Series = t.Series[:min(len(t.Series), whole(last)+1)]
+	}
+	if t.Stream.Family == "" {
+		t.Stream.Family = perigee.IPv4
+		if r.control.six {
+			t.Stream.Family = perigee.IPv6
+		}
+	}
+	r.addRates(&t)
+	r.addTCP(&t)
+	if broken != nil {
+		broken = r.failed("transferring", broken)
+	}
+	return t, broken
+}
+
+// part ends the session with the far end, and waits for its last word. The error says
+// that none came.
+func (r *run) part(reason perigee.StopReason, then time.Duration) error {
+	var drain time.Duration
+	if !r.o.down() {
+		r.recordTCP(then)
+		r.stopSending()
+		if reason == perigee.StoppedAtCap && r.account.look().unacked == 0 {
+			// All that was sent has arrived, and need only be read there.
+			drain = r.patience() / 2
+			for _, c := range r.data {
+				c.tcp.CloseWrite()
+			}
+		}
+	}
+	if result, _ := r.far.word(); result != nil {
+		return nil
+	}
+	r.control.tcp.SetWriteDeadline(time.Now().Add(r.patience()))
+	err := wire.WriteFrame(r.control, wire.Stop{Drain: wire.Seconds(drain)})
+	if !r.o.down() && drain == 0 {
+		r.account.look()
+		for _, c := range r.data {
+			c.abort()
+		}
+	}
+	// For as long as it has been silent, it has been waited for.
+	limit := time.NewTimer(max(0, r.patience()-r.silent(then)))
+	defer limit.Stop()
+	select {
+	case <-r.far.done:
+	case <-limit.C:
+		return errors.Join(errors.New("the far end does not answer any more"), err)
+	}
+	if result, err := r.far.word(); result == nil {
+		return errors.Join(errors.New("the far end did not tell its result"), err)
+	}
+	if r.o.down() {
+		r.awaitStreams(limit)
+	}
+	return nil
+}
+
+// silent returns for how long nothing had come from the far end at then.
+func (r *run) silent(then time.Duration) time.Duration {
+	if r.o.down() {
+		return then - time.Duration(r.counts.last.Load())
+	}
+	return then - time.Duration(len(r.far.counted(then)))*wire.Step
+}
+
+// awaitStreams lets what is under way come in, so that it is in the account of bytes on
+// the wire.
+func (r *run) awaitStreams(limit *time.Timer) {
+	ended := make(chan struct{})
+	go func() { defer close(ended); r.streams.Wait() }()
+	select {
+	case <-ended:
+	case <-limit.C:
+	}
+}
+
+// farCounts returns what the far end has counted, and when its last payload came. Of a
+// transfer that did not end by itself, what came after its end does not count.
+func (r *run) farCounts(reason perigee.StopReason, then time.Duration) (steps []int64, last time.Duration) {
+	result, _ := r.far.word()
+	if reason == perigee.StoppedAtCap && result != nil {
+		return result.Steps, result.Length.Duration()
+	}
+	steps = r.far.counted(then)
+	if result != nil { // it leaves out empty steps at the end
+		steps = append(steps, make([]int64, whole(then)-len(steps))...)
+	}
+	return steps, time.Duration(len(steps)) * wire.Step
+}
+
+// addRates works out what the counts say.
+func (r *run) addRates(t *perigee.Throughput) {
+	if t.Bytes == 0 || t.Length <= 0 {
+		t.Error = -1
+		return
+	}
+	t.WholeRate = float64(t.Bytes) * 8 / t.Length.Seconds()
+	// A step that had only begun at the end would look like a fall of the rate.
+	counted := t.Series[:min(len(t.Series), whole(t.Length))]
+	if len(counted) == 0 {
+		t.Rate, t.Error = t.WholeRate, -1
+		return
+	}
+	s := r.judge(counted)
+	t.Rate, t.Steady, t.Error = s.Mean*8, s.Found, -1
+	if e, ok := s.Error(); ok {
+		t.Error = e
+	}
+	t.Ramp = min(time.Duration(s.Ramp)*wire.Step, t.Length)
+	values := make([]float64, len(counted))
+	for i, n := range counted {
+		values[i] = float64(n) * 8
+	}
+	seconds := stats.SecondRates(values, wire.Step, s.Ramp)
+	if p5, p50, p95, ok := stats.Percentiles(seconds); ok && s.Found {
+		t.Rate5, t.Rate50, t.Rate95, t.RateSeconds = p5, p50, p95, len(seconds)
+	}
+}
+
+// addTCP works out what the sockets say.
+func (r *run) addTCP(t *perigee.Throughput) {
+	moved := r.account.look()
+	t.WireBytes = moved.wire
+	if !moved.known {
+		t.WireBytes = r.budget.price.orAssumed().segments(r.budget.price.stream(t.Bytes))
+	}
+	t.Retransmitted = -1
+	if !r.o.down() {
+		t.TCP = r.tcp
+		if moved.known {
+			t.Retransmitted = moved.retransmitted
+		}
+		return
+	}
+	r.far.mu.Lock()
+	defer r.far.mu.Unlock()
+	t.TCP = append(t.TCP, r.far.tcp...)
+	if r.far.latest != nil {
+		t.Retransmitted = r.far.latest.Retransmitted
+	}
+}
