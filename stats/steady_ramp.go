@@ -92,9 +92,13 @@ func (t *transfer) repaired(start int) int {
 
 // cuts yields the places where a repair may end that began at start, the latest first,
 // with the squared standard error of what comes behind. The last is less than a round
-// trip after start.
+// trip after start. If there is a steady part, the cuts leave one.
 func (t *transfer) cuts(start int) iter.Seq2[int, float64] {
-	latest := min(start+max(t.steps(repairRTTs*t.o.RTT), t.steps(repairTime)), t.n-2*t.window)
+	rest := t.least
+	if t.n-start < rest {
+		rest = 2 * t.window
+	}
+	latest := min(start+max(t.steps(repairRTTs*t.o.RTT), t.steps(repairTime)), t.n-rest)
 	// Round trips are laid from the end of the series, and the squares of their means
 	// are taken around the mean of all.
 	center := t.mean(start, t.n)
