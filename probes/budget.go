@@ -48,11 +48,11 @@ func (b Budget) Spent(l *Ledger, now time.Time) Use {
 		if from.After(now) {
 			from = start // not yet: nothing recorded is replaced
 		}
-		u := l.Since(from)
+		u := l.Since(from, now)
 		u.Earlier = b.Used
 		return u
 	}
-	u := l.Since(start)
+	u := l.Since(start, now)
 	first, any := l.First()
 	if !any {
 		first = now.Truncate(quarter)

@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"slices"
 	"sort"
 	"time"
 
@@ -33,10 +34,6 @@ func (u *Use) add(p perigee.Purpose, bytes int64) {
 	} // what others moved is theirs
 }
 
-func (u Use) minus(o Use) Use {
-	return Use{u.Probing - o.Probing, u.Forwarding - o.Forwarding, u.Scheduled - o.Scheduled, u.Manual - o.Manual, u.Earlier - o.Earlier}
-}
-
 // Moved is one entry of a ledger.
 type Moved struct {
 	At      time.Time
@@ -47,10 +44,18 @@ type Moved struct {
 // quarter is how fine a ledger's clock is. Days begin at a multiple of it everywhere.
 const quarter = 15 * time.Minute
 
+// ledgerReach is how far apart the ledger's clock and the system's may be: two billing
+// months.
+const ledgerReach = 62 * 24 * time.Hour
+
 // Ledger is what a link has moved so far. Its clock does not go back: what is moved
 // while the system's clock shows an earlier time than it once did is entered at the
 // latest time there was. So nothing is forgotten by a clock that is set back, be it into
-// the month before, nor counted for a month that is over.
+// the month before, nor counted only for a month that is over.
+//
+// If the system's clock is set back by more than ledgerReach to a time that the ledger
+// knows, it was wrong before: the ledger's clock follows, or it would stand still for
+// years. A time before the ledger's first entry cannot be right, and is not followed.
 //
 // The zero Ledger is empty. It is not safe for concurrent use.
 type Ledger struct {
@@ -59,41 +64,57 @@ type Ledger struct {
 
 // page is a quarter of an hour in which something was moved.
 type page struct {
-	at    time.Time
-	total Use // of this page and all before it
+	at   time.Time
+	used Use
 }
 
 // Add enters m and returns the time that it was entered at, which is where it belongs in
 // a store: a ledger that is made anew by adding what was stored, oldest first, is the
 // same.
 func (l *Ledger) Add(m Moved) time.Time {
-	at := m.At.Truncate(quarter).Round(0).UTC()
-	var total Use
-	if n := len(l.pages); n > 0 {
-		last := &l.pages[n-1]
-		if !at.After(last.at) {
-			last.total.add(m.Purpose, m.Bytes)
-			return last.at
-		}
-		total = last.total
+	at := l.clock(m.At)
+	i := l.find(at)
+	if i == len(l.pages) || !l.pages[i].at.Equal(at) {
+		l.pages = slices.Insert(l.pages, i, page{at: at})
 	}
-	total.add(m.Purpose, m.Bytes)
-	l.pages = append(l.pages, page{at, total})
+	l.pages[i].used.add(m.Purpose, m.Bytes)
 	return at
 }
 
-// Since returns what was moved since from, to the quarter of an hour.
-func (l *Ledger) Since(from time.Time) Use {
-	if len(l.pages) == 0 {
-		return Use{}
+// clock returns what the ledger's clock shows when the system's shows now.
+func (l *Ledger) clock(now time.Time) time.Time {
+	at := now.Truncate(quarter).Round(0).UTC()
+	known := len(l.pages)
+	if known > 0 && !at.Before(l.pages[0].at) {
+		known = l.find(at.Add(ledgerReach))
 	}
-	all := l.pages[len(l.pages)-1].total
-	from = from.Truncate(quarter)
-	i := sort.Search(len(l.pages), func(i int) bool { return !l.pages[i].at.Before(from) })
-	if i == 0 {
-		return all
+	if known > 0 && l.pages[known-1].at.After(at) {
+		return l.pages[known-1].at
 	}
-	return all.minus(l.pages[i-1].total)
+	return at
+}
+
+// find returns the number of the first page at t or later.
+func (l *Ledger) find(t time.Time) int {
+	return sort.Search(len(l.pages), func(i int) bool { return !l.pages[i].at.Before(t) })
+}
+
+// Since returns what was moved since from, to the quarter of an hour, when the system's
+// clock shows now: what the ledger's clock may yet come to included. If now is before
+// the first entry, that is everything.
+func (l *Ledger) Since(from, now time.Time) Use {
+	low, high := l.find(from.Truncate(quarter)), l.find(now.Add(ledgerReach))
+	if len(l.pages) > 0 && now.Before(l.pages[0].at) {
+		low, high = 0, len(l.pages)
+	}
+	var sum Use
+	for _, p := range l.pages[low:max(low, high)] {
+		sum.Probing += p.used.Probing
+		sum.Forwarding += p.used.Forwarding
+		sum.Scheduled += p.used.Scheduled
+		sum.Manual += p.used.Manual
+	}
+	return sum
 }
 
 // First returns when the count began; false if nothing was moved yet.

@@ -320,8 +320,8 @@ func TestBudgetOfAMonthThatBeganBefore(t *testing.T) {
 
 // The clock is wrong over the border of two months, for hours and for days, before and
 // after it, and perigee is restarted meanwhile. Whatever it said, no true month moves
-// more than its budget, but for what a clock that is ahead at the end of a month takes
-// from the next: at most as much as that month allows in the meantime, and one transfer.
+// more than its budget, but for what a clock that is ahead takes from another month: as
+// much as that one, which has just begun, allows in the meantime, and one transfer.
 func TestClockStepsOverTheBorderHandOutNothingTwice(t *testing.T) {
 	const day = 24 * time.Hour
 	for name, c := range map[string]struct {
@@ -335,6 +335,7 @@ func TestClockStepsOverTheBorderHandOutNothingTwice(t *testing.T) {
 		"ahead into the next month for two days":    {[]clockStep{{10 * day, 25 * day}, {12 * day, 0}}, 0},
 		"ahead at the end of a month":               {[]clockStep{{29 * day, 2 * day}, {30 * day, 0}}, 1},
 		"to and fro around the border":              {[]clockStep{{29 * day, 2 * day}, {30 * day, -2 * day}, {31 * day, 2 * day}, {33 * day, 0}}, 1},
+		"ahead by years for six hours":              {[]clockStep{{10 * day, 4039 * day}, {10*day + 6*time.Hour, 0}}, 0.25},
 		"years back, as without a battery":          {[]clockStep{{15 * day, -4000 * day}, {15*day + time.Hour, 0}, {36 * day, -4000 * day}, {37 * day, 0}}, 0},
 	} {
 		for _, bytes := range []int64{2e9, 10e9} {
@@ -346,6 +347,9 @@ func TestClockStepsOverTheBorderHandOutNothingTwice(t *testing.T) {
 				excess := 0.0
 				if c.ahead > 0 {
 					excess = c.ahead/30 + 120e6/float64(bytes)
+				}
+				if name == "ahead by years for six hours" && s.moved[simBegin.AddDate(0, 1, 0)] < bytes*85/100 {
+					t.Error("the months that follow are not used")
 				}
 				for month, moved := range s.moved {
 					share := float64(moved) / float64(bytes)

@@ -1,7 +1,10 @@
 package probes
 
 import (
+	"maps"
 	"math"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -132,7 +135,7 @@ func TestSpentOfAMonthThatBeganBefore(t *testing.T) {
 
 func TestLedgerSumsByPurpose(t *testing.T) {
 	var l Ledger
-	if _, ok := l.First(); ok || l.Since(time.Time{}) != (Use{}) {
+	if _, ok := l.First(); ok || l.Since(time.Time{}, inNovember(2, 0)) != (Use{}) {
 		t.Error("an empty ledger holds something")
 	}
 	for i, p := range []perigee.Purpose{perigee.PurposeProbing, perigee.PurposeOutbox, perigee.PurposeTransfer, perigee.PurposeManual} {
@@ -149,7 +152,7 @@ func TestLedgerSumsByPurpose(t *testing.T) {
 		{inNovember(2, 1).Add(15 * time.Minute), Use{0, 0, 3, 4, 0}},
 		{inNovember(2, 4), Use{}},
 	} {
-		if got := l.Since(c.from); got != c.want {
+		if got := l.Since(c.from, inNovember(2, 4)); got != c.want {
 			t.Errorf("since %v: %+v, want %+v", c.from, got, c.want)
 		}
 	}
@@ -171,8 +174,74 @@ func TestLedgersClockDoesNotGoBack(t *testing.T) {
 		inNovember(31, 0): 1110, // and December all since it was first seen: it may have been right then
 		inNovember(36, 0): 1000,
 	} {
-		if got := l.Since(from).Total(); got != want {
+		if got := l.Since(from, inNovember(36, 7)).Total(); got != want {
 			t.Errorf("since %v: %d, want %d", from, got, want)
+		}
+	}
+}
+
+func TestLedgerFollowsAClockThatWasAheadByYears(t *testing.T) {
+	var l Ledger
+	enter := func(at time.Time, bytes int64) time.Time { return l.Add(Moved{at, perigee.PurposeManual, bytes}) }
+	enter(inNovember(20, 0), 1)
+	wrong := time.Date(2038, 1, 19, 3, 0, 0, 0, time.UTC)
+	enter(wrong, 10)
+	if at := enter(inNovember(21, 0), 100); !at.Equal(inNovember(21, 0)) {
+		t.Errorf("entered at %v, want the time that the clock shows", at)
+	}
+	enter(inNovember(32, 0), 1000)
+	for _, c := range []struct {
+		from, now time.Time
+		want      int64
+	}{
+		{inNovember(1, 0), inNovember(22, 0), 1101}, // what comes later than now, but not by years, counts
+		{inNovember(31, 0), inNovember(33, 0), 1000},
+		{wrong.AddDate(0, 0, -18), wrong, 10},
+	} {
+		if got := l.Since(c.from, c.now).Total(); got != c.want {
+			t.Errorf("since %v at %v: %d, want %d", c.from, c.now, got, c.want)
+		}
+	}
+}
+
+func TestLedgerDoesNotFollowAClockThatWasNeverSet(t *testing.T) {
+	var l Ledger
+	l.Add(Moved{inNovember(20, 0), perigee.PurposeManual, 1})
+	l.Add(Moved{inNovember(22, 0), perigee.PurposeManual, 10})
+	unset := time.Date(1970, 1, 1, 0, 5, 0, 0, time.UTC)
+	if at := l.Add(Moved{unset, perigee.PurposeManual, 100}); !at.Equal(inNovember(22, 0)) {
+		t.Errorf("entered at %v, want the latest time there was", at)
+	}
+	for _, now := range []time.Time{unset, inNovember(22, 1)} {
+		start, _ := november.Month.Period(now)
+		if got := l.Since(start, now).Total(); got != 111 {
+			t.Errorf("at %v: %d, want all of it", now, got)
+		}
+	}
+}
+
+// However the clock was set, a ledger made of what was stored is the same.
+func TestLedgerSurvivesARestart(t *testing.T) {
+	rng := seeded(12)
+	for range 50 {
+		var l, again Ledger
+		stored := map[time.Time]int64{}
+		now := inNovember(1, 0)
+		for range 300 {
+			now = now.Add(time.Duration(rng.Int64N(int64(3 * time.Hour))))
+			if rng.IntN(20) == 0 {
+				now = now.Add(time.Duration((rng.Float64() - 0.5) * float64(200*24*time.Hour)))
+			}
+			n := rng.Int64N(1000)
+			stored[l.Add(Moved{now, perigee.PurposeProbing, n})] += n
+		}
+		for _, at := range slices.SortedFunc(maps.Keys(stored), time.Time.Compare) {
+			if got := again.Add(Moved{at, perigee.PurposeProbing, stored[at]}); !got.Equal(at) {
+				t.Fatalf("stored at %v, entered at %v", at, got)
+			}
+		}
+		if !reflect.DeepEqual(l, again) {
+			t.Fatal("the ledger is another one")
 		}
 	}
 }
