@@ -31,6 +31,9 @@ type Transfer struct {
 	Progress func(TransferProgress)
 }
 
+// PhaseWaiting is the phase of a transfer that has not had its turn yet.
+const PhaseWaiting = "waiting"
+
 // TransferProgress is how far a transfer is.
 type TransferProgress struct {
 	Phase   string // in a word or two
@@ -84,8 +87,9 @@ type TransfersOptions struct {
 	BusyAbove float64
 
 	// Hold keeps everything else of this service off the network until it is
-	// released; nil: there is nothing else.
-	Hold func() (release func())
+	// released; nil: there is nothing else. It waits for what is under way, at most
+	// until its context ends.
+	Hold func(context.Context) (release func())
 
 	// SetLoad and Latencies are those of the probes beside; nil: there are none.
 	// Horizon is how long after a probe its fate is known.
@@ -106,6 +110,9 @@ const (
 
 	// idleBefore is how far back probes count as those before a transfer.
 	idleBefore = time.Minute
+
+	// holdMost is how long the rest of this service is waited for.
+	holdMost = time.Minute
 
 	// makeGrace is how long after its limit a transfer is waited for.
 	makeGrace = 5 * time.Second
@@ -305,7 +312,7 @@ func (t *Transfers) Ask(ctx context.Context, job Transfer) (perigee.Throughput, 
 	}
 	job.Purpose = perigee.PurposeManual
 	answer := make(chan outcome, 1)
-	job.progress(TransferProgress{Phase: "waiting", Error: -1})
+	job.progress(TransferProgress{Phase: PhaseWaiting, Error: -1})
 	select {
 	case t.asked <- request{job, ctx, answer}:
 	case <-ctx.Done():
@@ -355,7 +362,9 @@ func (t *Transfers) perform(ctx context.Context, job Transfer) (perigee.Throughp
 	}()
 	release := func() {}
 	if t.options.Hold != nil {
-		release = t.options.Hold()
+		quiet, cancel := context.WithTimeout(ctx, holdMost)
+		release = t.options.Hold(quiet)
+		cancel()
 	}
 	if t.options.SetLoad != nil {
 		t.options.SetLoad(job.Link, job.Direction)

@@ -78,7 +78,7 @@ func newYard(t *testing.T, takes time.Duration, links ...perigee.LinkID) *yard {
 			defer y.mu.Unlock()
 			y.moved[p] += bytes
 		},
-		Hold: func() func() {
+		Hold: func(context.Context) func() {
 			y.mu.Lock()
 			defer y.mu.Unlock()
 			y.held++

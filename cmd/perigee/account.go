@@ -36,6 +36,7 @@ type account struct {
 
 	mu      sync.Mutex // guards what follows
 	ledgers map[perigee.LinkID]*probes.Ledger
+	totals  map[perigee.LinkID]map[perigee.Purpose]int64               // since the start
 	owed    map[time.Time]map[perigee.LinkID]map[perigee.Purpose]int64 // not in the store yet
 
 	recording sync.Mutex // held while the store is brought up to date
@@ -46,7 +47,7 @@ func newAccount(ctx context.Context, store *sqlite.Store, p plan, now func() tim
 	a := &account{
 		site: p.site.Name, store: store, now: now, size: map[perigee.Family]int64{perigee.IPv4: p.packet(perigee.IPv4), perigee.IPv6: p.packet(perigee.IPv6)},
 		binders: map[perigee.LinkID]*bind.Binder{}, boot: bootID(),
-		ledgers: map[perigee.LinkID]*probes.Ledger{}, owed: map[time.Time]map[perigee.LinkID]map[perigee.Purpose]int64{},
+		ledgers: map[perigee.LinkID]*probes.Ledger{}, totals: map[perigee.LinkID]map[perigee.Purpose]int64{}, owed: map[time.Time]map[perigee.LinkID]map[perigee.Purpose]int64{},
 	}
 	defer func() {
 		if err != nil {
@@ -62,7 +63,7 @@ func newAccount(ctx context.Context, store *sqlite.Store, p plan, now func() tim
 		for _, m := range counted {
 			ledger.Add(probes.Moved{At: m.At, Purpose: m.Purpose, Bytes: m.Bytes})
 		}
-		a.ledgers[l.ID] = ledger
+		a.ledgers[l.ID], a.totals[l.ID] = ledger, map[perigee.Purpose]int64{}
 		if a.binders[l.ID], err = bind.New(bindOptions(l)); err != nil {
 			return nil, fmt.Errorf("link %s: %w", l.ID, err)
 		}
@@ -107,6 +108,43 @@ func (a *account) add(link perigee.LinkID, purpose perigee.Purpose, bytes int64)
 		links[link] = map[perigee.Purpose]int64{}
 	}
 	links[link][purpose] += bytes
+	a.totals[link][purpose] += bytes
+}
+
+// total returns what was moved over a link for a purpose since the start.
+func (a *account) total(link perigee.LinkID, purpose perigee.Purpose) int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.totals[link][purpose]
+}
+
+// forwardingRate returns what forwarding moved over a link in the last day, in bytes per
+// second of the time that was counted.
+func (a *account) forwardingRate(link perigee.LinkID) float64 {
+	now := a.now()
+	from := now.Add(-24 * time.Hour)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	ledger := a.ledgers[link]
+	first, any := ledger.First()
+	if !any {
+		return 0
+	}
+	counted := min(24*time.Hour, max(now.Sub(first), time.Hour))
+	return float64(ledger.Since(from, now).Forwarding) / counted.Seconds()
+}
+
+// deviceSince returns what a link's device moved since from by the kernel's counters, as
+// far as it was recorded; negative if nothing was.
+func (a *account) deviceSince(ctx context.Context, link perigee.LinkID, from time.Time) (int64, error) {
+	sums, err := a.store.Traffic(ctx, a.site, link, from, time.Time{})
+	if err != nil {
+		return -1, err
+	}
+	if bytes, ok := sums[perigee.PurposeDevice]; ok {
+		return bytes, nil
+	}
+	return -1, nil
 }
 
 // probed counts what the probes of stored samples moved: an echo request for each that

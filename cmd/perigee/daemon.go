@@ -29,6 +29,8 @@ type daemon struct {
 	runner   *probes.Runner
 	feed     api.Feed
 	account  *account
+	transfer *transferring
+	measure  *measuring
 	forward  *forwarding // nil: nowhere
 	listener net.Listener
 }
@@ -74,23 +76,69 @@ func newDaemon(ctx context.Context, s streams, p plan, listener net.Listener, li
 			return nil, err
 		}
 	}
+	latencies := probes.NewLatencies(latencyReach)
 	d.runner, err = newMeasurement(p, measurementOptions{
-		clock: d.clock,
-		epoch: epoch,
-		limit: limit,
-		record: func(ctx context.Context, b perigee.Batch) error {
-			if err := d.store.Append(ctx, b); err != nil {
-				return err
-			}
-			d.account.probed(b.Samples)
-			d.feed.Publish(b)
-			if d.forward != nil {
-				d.forward.outbox.Wake()
-			}
-			return nil
-		},
+		clock: d.clock, epoch: epoch, limit: limit, record: d.record, singleton: latencies.Singleton,
 	})
-	return d, err
+	if err != nil {
+		return nil, err
+	}
+	history, err := d.transfersSince(ctx, now.Add(-historyReach))
+	if err != nil {
+		return nil, err
+	}
+	d.transfer, err = newTransferring(p, transferringOptions{
+		clock: d.clock, account: d.account, latencies: latencies, setLoad: d.runner.SetLoad, hold: d.hold,
+		record: d.record, log: s.log(), horizon: p.horizon(), history: history,
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.measure = newMeasuring(d.transfer, p, d.now)
+	return d, nil
+}
+
+const (
+	// latencyReach is how long probes are remembered for the transfers beside them:
+	// the longest transfer and what comes before and after it.
+	latencyReach = 10 * time.Minute
+
+	// historyReach is how far back transfers tell what the next will move.
+	historyReach = 31 * 24 * time.Hour
+)
+
+// record stores what was measured, and tells of it once it is safe.
+func (d *daemon) record(ctx context.Context, b perigee.Batch) error {
+	if err := d.store.Append(ctx, b); err != nil {
+		return err
+	}
+	d.account.probed(b.Samples)
+	d.feed.Publish(b)
+	if d.forward != nil {
+		d.forward.outbox.Wake()
+	}
+	return nil
+}
+
+// hold keeps forwarding off the network.
+func (d *daemon) hold(ctx context.Context) (release func()) {
+	if d.forward == nil {
+		return func() {}
+	}
+	return d.forward.outbox.Hold(ctx)
+}
+
+// transfersSince returns the transfers of this site that were made since from.
+func (d *daemon) transfersSince(ctx context.Context, from time.Time) ([]perigee.Throughput, error) {
+	var list []perigee.Throughput
+	for t, err := range d.store.Throughputs(ctx, perigee.Query{Site: d.plan.site.Name, From: from}) {
+		if err != nil {
+			return nil, err
+		}
+		t.Series, t.TCP = nil, nil
+		list = append(list, t)
+	}
+	return list, nil
 }
 
 // recordStart stores that measuring begins, and the gap since it last ended.
@@ -128,7 +176,13 @@ func (d *daemon) Run(ctx context.Context) (err error) {
 		// The page answers while the last windows are waited for.
 		defer stopServing()
 		defer stopKeeping()
-		return d.runner.Run(measuring)
+		transferring, stopTransfers := context.WithCancel(measuring)
+		ended := make(chan error, 1)
+		go func() { ended <- d.transfer.Run(transferring) }()
+		err := d.runner.Run(measuring)
+		stopTransfers()
+		d.measure.Close()
+		return errors.Join(err, <-ended)
 	})
 	group.Go(func() error {
 		if d.listener == nil {
@@ -148,7 +202,7 @@ func (d *daemon) Run(ctx context.Context) (err error) {
 	err = group.Wait()
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	return errors.Join(err, d.account.record(ending), d.account.Close(), d.recordEnd(ending))
+	return errors.Join(err, d.account.record(ending), d.account.Close(), d.transfer.Close(), d.recordEnd(ending))
 }
 
 // recordEnd stores that measuring ended properly.
@@ -163,6 +217,7 @@ func (d *daemon) recordEnd(ctx context.Context) error {
 func (d *daemon) handler() http.Handler {
 	o := answering(d.s, d.store)
 	o.Now, o.Ready, o.Feed, o.Outbox = d.now, d.ready, &d.feed, d.forward.api()
+	o.Budget, o.Measure = d.transfer, d.measure
 	return api.New(o)
 }
 

@@ -26,12 +26,21 @@ type demoCommand struct {
 	Store    string        `placeholder:"DIR" type:"path" help:"Keep the results in DIR. Default: a directory that is removed at the end."`
 	Listen   string        `default:"127.0.0.1:8480" placeholder:"HOST:PORT" help:"Where the API and the page listen (default ${default}; the next free port if it is in use)."`
 	Interval time.Duration `default:"200ms" help:"Time between probes on each link."`
+	// A short demo has none: latency under load is kept apart, but a minute is too
+	// short to give any of it away.
+	Transfers time.Duration `default:"10m" help:"Mean time between throughput tests of each link; 0 is none, and so is a demo shorter than two of them."`
 	// The default seed's first minute is an ordinary one: the levels of its slots
 	// have the long run's mean, and none is extreme.
 	Seed uint64 `default:"12" help:"Seed of what the links do; the same seed, the same minute."`
 
 	fleetFlags `embed:""`
 }
+
+// Bounds of --transfers.
+const (
+	leastTransfers = time.Minute
+	mostTransfers  = 24 * time.Hour
+)
 
 // demoLinks are the links of the demo, best first.
 var demoLinks = []perigee.Link{
@@ -51,6 +60,9 @@ func (c demoCommand) Run(ctx context.Context, s streams) error {
 	}
 	if c.Interval < 10*time.Millisecond || c.Interval > time.Minute {
 		return &perigee.Error{Code: perigee.CodeInvalid, Message: fmt.Sprintf("--interval %s is not between 10ms and 1m", c.Interval)}
+	}
+	if c.Transfers != 0 && (c.Transfers < leastTransfers || c.Transfers > mostTransfers) {
+		return &perigee.Error{Code: perigee.CodeInvalid, Message: fmt.Sprintf("--transfers %s is neither 0 nor between %s and %s", c.Transfers, leastTransfers, mostTransfers)}
 	}
 	if c.For != 0 && c.For < c.Interval {
 		return &perigee.Error{Code: perigee.CodeInvalid, Message: fmt.Sprintf("--for %s has no time for a single probe every %s", c.For, c.Interval)}
@@ -105,7 +117,7 @@ func (c demoCommand) listen(ctx context.Context) (net.Listener, error) {
 // arguments repeats the command for the child.
 func (c demoCommand) arguments() []string {
 	args := []string{"demo", "--store=" + c.Store, "--listen=" + c.Listen, "--for=" + c.For.String(),
-		"--interval=" + c.Interval.String(), "--seed=" + strconv.FormatUint(c.Seed, 10)}
+		"--interval=" + c.Interval.String(), "--transfers=" + c.Transfers.String(), "--seed=" + strconv.FormatUint(c.Seed, 10)}
 	if c.JSON {
 		args = append(args, "--json")
 	}
@@ -165,6 +177,11 @@ func (c demoCommand) inside(ctx context.Context, s streams) (err error) {
 	defer func() { err = errors.Join(err, closeDemoLab(l, truth)) }()
 	p := demoPlan(l)
 	p.interval, p.storePath = c.Interval, c.Store
+	far, err := startDemoFarEnd(ctx, l, c.transfers(), &p)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, far()) }()
 	begin := time.Now()
 	// So many probes take so long, less at most one interval.
 	d, err := newDaemon(ctx, s, p, listener, int(c.For/c.Interval))

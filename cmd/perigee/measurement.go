@@ -33,7 +33,7 @@ func newMeasurement(p plan, o measurementOptions) (*probes.Runner, error) {
 				Address:     t.Address,
 				Family:      family(t),
 				LossTimeout: p.lossTimeoutFor(l),
-				Interval:    p.interval,
+				Interval:    min(p.interval, p.loadInterval()),
 				Size:        icmpHeader + p.size,
 				Clock:       o.clock,
 			})
@@ -49,17 +49,18 @@ func newMeasurement(p plan, o measurementOptions) (*probes.Runner, error) {
 		}
 	}
 	return probes.New(probes.Options{
-		Site:        p.site.Name,
-		Streams:     all,
-		Interval:    p.interval,
-		Window:      p.window,
-		OutageAfter: p.outageAfter,
-		Limit:       o.limit,
-		Clock:       o.clock,
-		Rand:        rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
-		Epoch:       o.epoch,
-		Record:      o.record,
-		OnSingleton: o.singleton,
+		Site:         p.site.Name,
+		Streams:      all,
+		Interval:     p.interval,
+		LoadInterval: p.loadInterval(),
+		Window:       p.window,
+		OutageAfter:  p.outageAfter,
+		Limit:        o.limit,
+		Clock:        o.clock,
+		Rand:         rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		Epoch:        o.epoch,
+		Record:       o.record,
+		OnSingleton:  o.singleton,
 	})
 }
 

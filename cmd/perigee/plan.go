@@ -11,6 +11,7 @@ import (
 
 	"perigee"
 	"perigee/internal/config"
+	"perigee/probes"
 	"perigee/storage"
 )
 
@@ -33,6 +34,10 @@ type plan struct {
 	retention storage.Retention
 	influxdb  *config.InfluxDB // where results are forwarded to; nil: nowhere
 	metered   []perigee.LinkID
+	budgets   map[perigee.LinkID]probes.Budget
+	farEnds   []farEnd
+	transfer  *config.Transfer // nil: none by schedule
+	begun     time.Time        // when the schedule begins, for links that no transfer was made over; zero: at once
 	listen    string
 	warnings  []string
 	origin    string // where the plan came from, in words
@@ -84,7 +89,15 @@ func (f configFlag) plan() (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
-	return configuredPlan(c, file), nil
+	p := configuredPlan(c, file)
+	for _, r := range c.Reflectors {
+		far, err := openFarEnd(r)
+		if err != nil {
+			return plan{}, err
+		}
+		p.farEnds = append(p.farEnds, far)
+	}
+	return p, nil
 }
 
 // defaultPlan measures the link of the default route, named after its device,
@@ -131,6 +144,9 @@ func configuredPlan(c config.Config, file string) plan {
 		retention:   storage.Retention{Singletons: c.Storage.Keep.Singletons, Windows: c.Storage.Keep.Windows},
 		influxdb:    c.Storage.InfluxDB,
 		metered:     c.Metered,
+		budgets:     newBudgets(c.Budgets),
+		transfer:    c.Transfer,
+		begun:       time.Now(),
 		listen:      c.API.Listen,
 		warnings:    c.Warnings,
 		origin:      "configuration " + file,
@@ -141,6 +157,56 @@ func configuredPlan(c config.Config, file string) plan {
 		}
 	}
 	return p
+}
+
+// transferSettings says how transfers are made, be it only those that somebody asks for.
+func (p plan) transferSettings() config.Transfer {
+	t := config.Transfer{
+		Every: config.DefaultEvery, Schedule: config.DefaultSchedule, MaxBytes: config.DefaultMaxBytes, Precision: config.DefaultPrecision,
+		BusyAbove: config.DefaultBusyAbove, LoadedInterval: config.DefaultLoadedInterval, Method: config.TransferOokla,
+		Directions: []perigee.Load{perigee.LoadDown, perigee.LoadUp}, Streams: []int{config.DefaultStreams},
+	}
+	if p.transfer != nil {
+		t = *p.transfer
+	} else if len(p.farEnds) > 0 {
+		t.Method = config.TransferPerigee
+	}
+	if len(t.Congestion) == 0 {
+		t.Congestion = []string{""}
+	}
+	return t
+}
+
+// loadInterval is the time between the probes of a link that a transfer loads.
+func (p plan) loadInterval() time.Duration {
+	return min(p.interval, p.transferSettings().LoadedInterval)
+}
+
+// otherEnd returns the target that transfers are made with if nobody names one; empty is
+// a public server.
+func (p plan) otherEnd() perigee.TargetID {
+	if p.transferSettings().Method == config.TransferPerigee && len(p.farEnds) > 0 {
+		return p.farEnds[0].target
+	}
+	return ""
+}
+
+// link finds a link by its name.
+func (p plan) link(id perigee.LinkID) (perigee.Link, bool) {
+	i := slices.IndexFunc(p.links, func(l perigee.Link) bool { return l.ID == id })
+	if i < 0 {
+		return perigee.Link{}, false
+	}
+	return p.links[i], true
+}
+
+// horizon is the longest time after which a probe's fate is known.
+func (p plan) horizon() time.Duration {
+	var longest time.Duration
+	for _, l := range p.probed() {
+		longest = max(longest, perigee.LateHorizon(p.lossTimeoutFor(l)))
+	}
+	return longest
 }
 
 // lossTimeoutFor returns the waiting time for a link's probes.
