@@ -327,7 +327,7 @@ func TestKeys(t *testing.T) {
 			t.Errorf("%s shows %s", format, shown)
 		}
 	}
-	if b, err := json.Marshal(k); err != nil || string(b) != "{}" {
+	if b, err := json.Marshal([]any{k}); err != nil || string(b) != "[{}]" {
 		t.Errorf("JSON shows %s, %v", b, err)
 	}
 }
