@@ -34,6 +34,10 @@ func (u *Use) add(p perigee.Purpose, bytes int64) {
 	} // what others moved is theirs
 }
 
+func (u Use) minus(o Use) Use {
+	return Use{u.Probing - o.Probing, u.Forwarding - o.Forwarding, u.Scheduled - o.Scheduled, u.Manual - o.Manual, u.Earlier - o.Earlier}
+}
+
 // Moved is one entry of a ledger.
 type Moved struct {
 	At      time.Time
@@ -64,8 +68,16 @@ type Ledger struct {
 
 // page is a quarter of an hour in which something was moved.
 type page struct {
-	at   time.Time
-	used Use
+	at    time.Time
+	total Use // of this page and those before it
+}
+
+// through returns the total of the first n pages.
+func (l *Ledger) through(n int) Use {
+	if n == 0 {
+		return Use{}
+	}
+	return l.pages[n-1].total
 }
 
 // Add enters m and returns the time that it was entered at, which is where it belongs in
@@ -75,9 +87,11 @@ func (l *Ledger) Add(m Moved) time.Time {
 	at := l.clock(m.At)
 	i := l.find(at)
 	if i == len(l.pages) || !l.pages[i].at.Equal(at) {
-		l.pages = slices.Insert(l.pages, i, page{at: at})
+		l.pages = slices.Insert(l.pages, i, page{at, l.through(i)})
 	}
-	l.pages[i].used.add(m.Purpose, m.Bytes)
+	for ; i < len(l.pages); i++ { // the last one only, unless the clock was ahead by years
+		l.pages[i].total.add(m.Purpose, m.Bytes)
+	}
 	return at
 }
 
@@ -107,14 +121,7 @@ func (l *Ledger) Since(from, now time.Time) Use {
 	if len(l.pages) > 0 && now.Before(l.pages[0].at) {
 		low, high = 0, len(l.pages)
 	}
-	var sum Use
-	for _, p := range l.pages[low:max(low, high)] {
-		sum.Probing += p.used.Probing
-		sum.Forwarding += p.used.Forwarding
-		sum.Scheduled += p.used.Scheduled
-		sum.Manual += p.used.Manual
-	}
-	return sum
+	return l.through(max(low, high)).minus(l.through(low))
 }
 
 // First returns when the count began; false if nothing was moved yet.
