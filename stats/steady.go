@@ -68,7 +68,7 @@ func (s Steady) Error() (float64, bool) {
 // looks good. Stopping at a fixed width keeps the confidence as that width shrinks
 // (Chow & Robbins 1965); for widths that people ask for it must be held back. So
 // Precise demands a least number of batches, that they do not depend on each other (as
-// Law & Carson 1979 do), that the two halves agree, and an error of at most
+// Law & Carson 1979 do), which a trend makes them, and an error of at most
 // relative/(1+relative), which is relative to the true mean (Law & Kelton 1982).
 func (s Steady) Precise(relative float64) bool {
 	e, ok := s.Error()

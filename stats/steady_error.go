@@ -79,9 +79,7 @@ func (t *transfer) errorOf(start int, confidence float64) meanError {
 		variance, _ := t.batches(start, 1)
 		e.effective = min(e.effective, variance/widest)
 	}
-	middle := start + n/2
-	drift := math.Abs(t.mean(middle, t.n) - t.mean(start, middle))
-	e.settled = independent && drift <= 2*e.half && float64(n) >= seenPeriods*float64(t.steps(t.o.Period))
+	e.settled = independent && float64(n) >= seenPeriods*float64(t.steps(t.o.Period))
 	return e
 }
 

@@ -158,6 +158,39 @@ func TestPreciseIsHeldBack(t *testing.T) {
 	}
 }
 
+// In slow start what a round trip carries comes in one burst, and queues can make the
+// time between bursts longer than the idle round trip. A burst is no rate.
+func TestBurstIsNoRate(t *testing.T) {
+	const trip = 9
+	bursts := []int{1, 2, 4, 7, trip} // counts at full rate in each
+	test := make([]float64, minute)
+	for i := range test {
+		if i%trip < bursts[min(i/trip, len(bursts)-1)] {
+			test[i] = 100
+		}
+	}
+	if s := stats.SteadyState(test, tenth, stats.SteadyOptions{RTT: 620 * time.Millisecond}); s.Ramp != 4*trip {
+		t.Errorf("the ramp has %d counts, want %d", s.Ramp, 4*trip)
+	}
+}
+
+// Stalls after the ramp may look like the repair of an overshoot. They are not left out
+// at the price of having no steady part.
+func TestRepairLeavesASteadyPart(t *testing.T) {
+	test := counts(200, func(s float64) float64 {
+		switch {
+		case s < 6:
+			return math.Exp2(s - 6)
+		case s < 8 || s >= 16:
+			return 1
+		}
+		return []float64{0.2, 1.4}[int(s)%2]
+	})
+	if s := stats.SteadyState(test, tenth, stats.SteadyOptions{RTT: 600 * time.Millisecond}); !s.Found || s.Ramp < 58 {
+		t.Errorf("got %+v, want a steady part that begins after the rise", s)
+	}
+}
+
 // Four seconds are long for fibre, and nothing for a geostationary satellite.
 func TestSteadyPartIsMeasuredInRoundTrips(t *testing.T) {
 	test := counts(40, func(float64) float64 { return 100 })
