@@ -33,6 +33,7 @@ type session struct {
 	cut  atomic.Bool   // nor may the client take what it got for all there was
 
 	left chan error // the end of each stream that joined
+	slow sync.Once  // has been told that its buffers are small
 
 	mu      sync.Mutex     // guards what follows
 	streams []*stream      // by number; nil until it joins
@@ -82,7 +83,7 @@ func (s *session) prepare(c *connection) *wire.Refusal {
 	}
 	if info, err := bind.ReadTCPInfo(c.raw); err == nil {
 		if err := bind.SetBuffers(c.raw, 0, bind.NeededBuffer(info.RTT, s.asked.Streams)); err != nil {
-			s.limits.Log.Warn("a stream may be slower than its path", "client", c.from, "error", err)
+			s.slow.Do(func() { s.limits.Log.Warn("streams may be slower than their path", "client", c.from, "error", err) })
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package farend
 
 import (
 	"io"
+	"net"
 	"runtime"
 	"strings"
 	"testing"
@@ -195,6 +196,17 @@ func TestClientThatSendsNothingIsEnded(t *testing.T) {
 		conn, _ := f.dial(t, "127.0.0.1")
 		if _, err := io.Copy(io.Discard, conn); err != nil { // the greeting, and then the end
 			t.Error(err)
+		}
+	})
+	t.Run("before_tls", func(t *testing.T) {
+		secured := serve(t, Options{HandshakeTimeout: 100 * time.Millisecond, TLS: selfSigned(t)})
+		conn, err := net.Dial("tcp", secured.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if n, err := io.Copy(io.Discard, conn); n != 0 || err != nil {
+			t.Errorf("%d bytes were sent to who said nothing, %v", n, err)
 		}
 	})
 	t.Run("no_streams", func(t *testing.T) {
