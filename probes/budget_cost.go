@@ -6,15 +6,6 @@ import (
 	"perigee"
 )
 
-// payloadShare is how much of what a transfer moves over the link is payload, on the
-// safe side. Headers take 3.5 % of full segments, acknowledgements in the other
-// direction up to 1.8 %, and segments sent again what the path loses.
-const payloadShare = 0.9
-
-// Payload returns the payload of a transfer that moves not more than the given bytes
-// over the link.
-func Payload(wire int64) int64 { return int64(payloadShare * float64(wire)) }
-
 // ExpectedRound returns what the next round of transfers is expected to move: the mean of
 // what the last ones moved, or the estimate if there were none. Give at least as many
 // rounds as there are different ones, and ten or more if sizes vary.
@@ -40,17 +31,22 @@ var rateHints = map[perigee.Orbit]struct{ down, up float64 }{
 	perigee.OrbitTerrestrial: {250e6, 50e6},
 }
 
-// EstimateTransfer returns what a transfer over a link of orbit o is expected to move on
-// the wire before any was made, if it takes the given time and at most max bytes of
-// payload.
+// payloadShare is how much of what a transfer moves over the link is payload, on the
+// safe side. Headers take 3.5 % of full segments, acknowledgements in the other
+// direction up to 1.8 %, and segments sent again what the path loses.
+const payloadShare = 0.9
+
+// EstimateTransfer returns what a transfer over a link of orbit o is expected to move
+// before any was made, in bytes on the wire, if it takes the given time and may move max
+// bytes; 0 is no limit.
 func EstimateTransfer(o perigee.Orbit, direction perigee.Load, takes time.Duration, max int64) int64 {
 	rate := rateHints[o].down
 	if direction == perigee.LoadUp {
 		rate = rateHints[o].up
 	}
-	payload := rate / 8 * takes.Seconds()
-	if max > 0 {
-		payload = min(payload, float64(max))
+	expected := int64(rate / 8 * takes.Seconds() / payloadShare)
+	if max > 0 && max < expected {
+		return max
 	}
-	return int64(payload / payloadShare)
+	return expected
 }

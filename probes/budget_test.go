@@ -263,11 +263,11 @@ func TestEstimateTransfer(t *testing.T) {
 		max       int64
 		want      float64
 	}{
-		{perigee.OrbitStarlink, perigee.LoadDown, 10 * time.Second, 200e6, 200e6 / 0.9},  // 250 MB at 200 Mbit/s, but for the cap
-		{perigee.OrbitStarlink, perigee.LoadUp, 10 * time.Second, 200e6, 25e6 / 0.9},     // 20 Mbit/s
-		{perigee.OrbitGEO, perigee.LoadDown, 20 * time.Second, 0, 125e6 / 0.9},           // no cap
-		{perigee.OrbitTerrestrial, perigee.LoadUp, 4 * time.Second, 200e6, 25e6 / 0.9},   // 50 Mbit/s
-		{perigee.OrbitCellular, perigee.LoadUp, 8 * time.Second, 5e6, float64(5e6) / .9}, // capped
+		{perigee.OrbitStarlink, perigee.LoadDown, 10 * time.Second, 200e6, 200e6},      // 250 MB at 200 Mbit/s, but for the cap
+		{perigee.OrbitStarlink, perigee.LoadUp, 10 * time.Second, 200e6, 25e6 / 0.9},   // 20 Mbit/s
+		{perigee.OrbitGEO, perigee.LoadDown, 20 * time.Second, 0, 125e6 / 0.9},         // no cap
+		{perigee.OrbitTerrestrial, perigee.LoadUp, 4 * time.Second, 200e6, 25e6 / 0.9}, // 50 Mbit/s
+		{perigee.OrbitCellular, perigee.LoadUp, 8 * time.Second, 5e6, 5e6},             // capped
 	} {
 		if got := EstimateTransfer(c.orbit, c.direction, c.takes, c.max); math.Abs(float64(got)-c.want) > 1 {
 			t.Errorf("%s %s for %v: %d, want %.0f", c.orbit, c.direction, c.takes, got, c.want)

@@ -62,7 +62,7 @@ type Transfer struct {
 	Congestion []string       // congestion controls; empty: each end's own
 
 	MaxDuration    time.Duration // of one transfer; 0 is automatic
-	MaxBytes       int64         // payload of one transfer
+	MaxBytes       int64         // that one transfer may move, on the wire, both directions together
 	Precision      float64       // a transfer ends once its rate is known to this error, as a share; 0: never
 	BusyAbove      int64         // bit/s of others above which a round is passed over
 	LoadedInterval time.Duration // between the probes of the link while a transfer runs
