@@ -106,7 +106,7 @@ func (c *child) find(ctx context.Context) (*speedtest.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	transport := c.dialer.transport(c.Streams, c.Setup)
+	transport := c.dialer.transport(c.Streams, 0)
 	defer transport.CloseIdleConnections()
 	client := newLibrary(&setupTripper{limited, transport, directory}, c.dialer.control, c.Streams)
 	server, err := findServer(limited, client, c.Server)

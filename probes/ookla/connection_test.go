@@ -169,7 +169,7 @@ func TestLinkGoesAway(t *testing.T) {
 				l.Blackhole("one", true)
 			}
 		}
-		o.MaxDuration = 3 * time.Second
+		o.MaxDuration = 2 * time.Second
 		r, err := ookla.Run(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)

@@ -78,9 +78,9 @@ func (d *dialer) resolve(ctx context.Context, host string) ([]netip.Addr, error)
 	return addresses, nil
 }
 
-// transport returns an HTTP transport of its own connections, at most streams at once
-// and kept between requests. It knows no proxy: that would be measured instead of the
-// link.
+// transport returns an HTTP transport of its own connections, as many as streams kept
+// between requests, which waits for an answer so long; 0 is for ever. It knows no proxy:
+// that would be measured instead of the link.
 func (d *dialer) transport(streams int, answer time.Duration) *http.Transport {
 	return &http.Transport{
 		DialContext:           d.dial,
