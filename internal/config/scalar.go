@@ -254,20 +254,34 @@ func (r *reader) bytes(v value, low, high int64) (int64, bool) {
 		r.problem(v.at, v.path, v.text+" has no unit; write an amount such as 200GB or 500MiB")
 		return 0, false
 	}
-	digits := strings.TrimRight(v.text, "kKMGTiB")
-	unit, known := sizes[v.text[len(digits):]]
+	n, ok := ParseBytes(v.text)
 	if v.kind == numeric {
-		unit, known = 1, true // nothing needs no unit
+		n, ok = 0, true // nothing needs no unit
 	}
-	digits = strings.TrimSuffix(digits, " ")
-	n, err := strconv.ParseFloat(digits, 64)
-	if v.kind == boolean || !known || err != nil || strings.ContainsAny(digits, "eExXpPnN_+") {
+	if v.kind == boolean || !ok {
 		r.wrong(v, "is not an amount of data; write a number with a unit (MB, GB, TB, MiB, GiB or TiB), such as 200GB")
 		return 0, false
 	}
-	if n = math.Round(n * unit); n < float64(low) || n > float64(high) {
+	if n < low || n > high {
 		r.wrong(v, "is out of range; write an amount from %s to %s", size(low), size(high))
 		return 0, false
+	}
+	return n, true
+}
+
+// ParseBytes reads an amount of data as the configuration has it: a number and a unit,
+// such as 200MB or 1.5GiB.
+func ParseBytes(s string) (int64, bool) {
+	digits := strings.TrimRight(s, "kKMGTiB")
+	unit, known := sizes[s[len(digits):]]
+	digits = strings.TrimSuffix(digits, " ")
+	n, err := strconv.ParseFloat(digits, 64)
+	if !known || err != nil || strings.ContainsAny(digits, "eExXpPnN_+") {
+		return 0, false
+	}
+	n = math.Round(n * unit)
+	if math.Abs(n) > 1e18 {
+		n = math.Copysign(1e18, n) // more than anything has, and within an int64
 	}
 	return int64(n), true
 }

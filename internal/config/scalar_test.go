@@ -102,6 +102,14 @@ func TestDistance(t *testing.T) {
 	}
 }
 
+func TestParseBytesKeepsWithinItsType(t *testing.T) {
+	for text, want := range map[string]int64{"99999999999999TB": 1e18, "-99999999999999TB": -1e18, "-1MB": -1e6} {
+		if got, ok := ParseBytes(text); !ok || got != want {
+			t.Errorf("ParseBytes(%q) = %d, %v, want %d", text, got, ok, want)
+		}
+	}
+}
+
 func TestBytesOfNothing(t *testing.T) {
 	for text, k := range map[string]kind{"0": numeric, "0B": textual, "0 GB": textual} {
 		r := &reader{}
