@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -143,5 +144,17 @@ func TestWatchfulLooksInTimeForTheCap(t *testing.T) {
 		if got := watchful(c.left, c.moved, c.since); got != c.want {
 			t.Errorf("watchful(%d, %d, %v) = %v, want %v", c.left, c.moved, c.since, got, c.want)
 		}
+	}
+}
+
+func TestOneOfManyWarningsIsPassedOn(t *testing.T) {
+	var said []string
+	r := &run{o: Options{OnWarning: func(s string) { said = append(said, s) }}}
+	r.warn(nil)
+	for range 8 { // one for each stream
+		r.warn(errors.New("bind: send buffer of 500 bytes where 1000 are needed"))
+	}
+	if len(said) != 1 || said[0] != "the rate may be held back: bind: send buffer of 500 bytes where 1000 are needed" {
+		t.Errorf("warned of %q", said)
 	}
 }

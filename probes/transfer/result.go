@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -10,13 +11,13 @@ import (
 )
 
 // finish ends the transfer and returns its result. then is how long it took.
-func (r *run) finish(reason perigee.StopReason, then time.Duration, broken error) (perigee.Throughput, error) {
+func (r *run) finish(ctx context.Context, reason perigee.StopReason, then time.Duration, broken error) (perigee.Throughput, error) {
 	// What comes from here on does not count.
 	steps, last := r.counts.until(then)
 	graceful := reason != perigee.StoppedByUser && reason != perigee.StoppedByFailure
 	if graceful {
-		r.o.OnProgress(Progress{Phase: PhaseEnd, Elapsed: then, Bytes: sum(r.received()), ErrorRatio: -1})
-		if err := r.part(reason, then); err != nil {
+		r.o.OnProgress(Progress{Phase: PhaseEnd, Elapsed: then, Bytes: sum(r.received()), Rate: r.steady.Mean * 8, ErrorRatio: -1})
+		if err := r.part(ctx, reason, then); err != nil {
 			reason, broken = perigee.StoppedByFailure, err
 		}
 	}
@@ -39,13 +40,14 @@ func (r *run) finish(reason perigee.StopReason, then time.Duration, broken error
 		Series:          steps,
 		Bytes:           sum(steps),
 	}
-	// Steps without payload at the end are a silence of the link, unless all payload
-	// that might be moved had been.
-	if !r.o.down() || reason == perigee.StoppedAtCap {
+	// Steps without payload at the end are a silence of the link, unless all payload had
+	// been moved, or the connection is why.
+	switch {
+	case reason == perigee.StoppedAtCap || reason == perigee.StoppedByFailure:
 		t.Length = last
-	}
-	if reason == perigee.StoppedAtCap {
 		t.Series = t.Series[:min(len(t.Series), whole(last)+1)]
+	case !r.o.down():
+		t.Length = last
 	}
 	if t.Stream.Family == "" {
 		t.Stream.Family = perigee.IPv4
@@ -61,9 +63,9 @@ func (r *run) finish(reason perigee.StopReason, then time.Duration, broken error
 	return t, broken
 }
 
-// part ends the session with the far end, and waits for its last word. The error says
-// that none came.
-func (r *run) part(reason perigee.StopReason, then time.Duration) error {
+// part ends the session with the far end, and waits for its last word, as long as ctx
+// lasts. The error says that none came.
+func (r *run) part(ctx context.Context, reason perigee.StopReason, then time.Duration) error {
 	var drain time.Duration
 	if !r.o.down() {
 		r.recordTCP(then)
@@ -92,6 +94,8 @@ func (r *run) part(reason perigee.StopReason, then time.Duration) error {
 	defer limit.Stop()
 	select {
 	case <-r.far.done:
+	case <-ctx.Done():
+		return nil // what is there will do
 	case <-limit.C:
 		return errors.Join(errors.New("the far end does not answer any more"), err)
 	}
@@ -99,7 +103,7 @@ func (r *run) part(reason perigee.StopReason, then time.Duration) error {
 		return errors.Join(errors.New("the far end did not tell its result"), err)
 	}
 	if r.o.down() {
-		r.awaitStreams(limit)
+		r.awaitStreams(ctx, limit)
 	}
 	return nil
 }
@@ -114,11 +118,12 @@ func (r *run) silent(then time.Duration) time.Duration {
 
 // awaitStreams lets what is under way come in, so that it is in the account of bytes on
 // the wire.
-func (r *run) awaitStreams(limit *time.Timer) {
+func (r *run) awaitStreams(ctx context.Context, limit *time.Timer) {
 	ended := make(chan struct{})
 	go func() { defer close(ended); r.streams.Wait() }()
 	select {
 	case <-ended:
+	case <-ctx.Done():
 	case <-limit.C:
 	}
 }
@@ -131,7 +136,11 @@ func (r *run) farCounts(reason perigee.StopReason, then time.Duration) (steps []
 		return result.Steps, result.Length.Duration()
 	}
 	steps = r.far.counted(then)
-	if result != nil { // it leaves out empty steps at the end
+	if reason == perigee.StoppedByFailure {
+		for len(steps) > 0 && steps[len(steps)-1] == 0 {
+			steps = steps[:len(steps)-1]
+		}
+	} else if result != nil { // it leaves out empty steps at the end
 		steps = append(steps, make([]int64, whole(then)-len(steps))...)
 	}
 	return steps, time.Duration(len(steps)) * wire.Step

@@ -66,7 +66,7 @@ func Run(ctx context.Context, o Options) (perigee.Throughput, error) {
 	}
 	reason, err := r.supervise(ctx)
 	then := time.Since(r.counts.start)
-	return r.finish(reason, then, err)
+	return r.finish(ctx, reason, then, err)
 }
 
 // begin asks for the first payload and starts all that moves it.
@@ -188,8 +188,9 @@ func (r *run) received() []int64 {
 	return steps[:min(len(steps), whole(then))]
 }
 
-// judgeEvery is how often the rate's precision is looked at.
-const judgeEvery = 500 * time.Millisecond
+// judgeEvery is how often the rate's precision is looked at: whoever looks more often
+// stops sooner at a moment that only looks good.
+const judgeEvery = time.Second
 
 // look tells of the progress, and reports whether the rate is known well enough.
 func (r *run) look() (enough bool) {

@@ -59,6 +59,35 @@ func TestTransferCountsWhatArrived(t *testing.T) {
 	}
 }
 
+func TestNamesAndBothFamiliesAreReached(t *testing.T) {
+	for name, c := range map[string]struct {
+		listen, host string
+		family, want perigee.Family
+	}{
+		"name_by_ipv4":    {"127.0.0.1:0", "localhost", perigee.IPv4, perigee.IPv4},
+		"address_of_ipv6": {"[::1]:0", "::1", "", perigee.IPv6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("tcp", c.listen)
+			if err != nil {
+				t.Skip(err)
+			}
+			serve(t, l, farend.Options{})
+			_, port, err := net.SplitHostPort(l.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := run(t, transfer.Options{
+				Binder: binderTo(t, "lo"), Address: net.JoinHostPort(c.host, port), Key: key,
+				Stream: perigee.Stream{Load: perigee.LoadDown, Family: c.family}, MaxBytes: 2e6,
+			})
+			if r.Stream.Family != c.want || r.Proof.Remote.Is6() != (c.want == perigee.IPv6) {
+				t.Errorf("family %s, remote %v; want %s", r.Stream.Family, r.Proof.Remote, c.want)
+			}
+		})
+	}
+}
+
 func TestTransferEndsAtItsTime(t *testing.T) {
 	for _, load := range []perigee.Load{perigee.LoadDown, perigee.LoadUp} {
 		o := loopback(t, load, farend.Options{})
