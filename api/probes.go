@@ -40,6 +40,7 @@ type ProbeRequest struct {
 	Congestion string   `json:"congestion,omitempty" doc:"Congestion control, of a transfer."`
 	Seconds    *float64 `json:"max_seconds,omitempty" doc:"How long it may take in each direction at most."`
 	Bytes      *int64   `json:"max_bytes,omitempty" doc:"How much it may move at most, of a transfer."`
+	Anyway     bool     `json:"anyway,omitempty" doc:"Make the transfer although others load the link."`
 }
 
 // check refuses what no monitor can measure.
@@ -82,7 +83,11 @@ type ProbeState struct {
 
 	Asked, Began, Ended time.Time // zero if not yet
 
-	// What was measured so far. It is stored as all results are.
+	// Progress is how far what is being measured is; nil if nothing is, or it is not
+	// known.
+	Progress *ProbeProgress
+
+	// What was measured so far. Transfers are stored as all results are.
 	Throughputs []perigee.Throughput
 	Samples     []perigee.Sample
 
@@ -97,17 +102,28 @@ const (
 	ProbeFailed  = "failed"
 )
 
+// ProbeProgress is how far a transfer is.
+type ProbeProgress struct {
+	Direction     string   `json:"direction" enum:"down,up"`
+	Phase         string   `json:"phase" doc:"What it does, in a word or two."`
+	Elapsed       float64  `json:"elapsed_seconds"`
+	Bytes         int64    `json:"bytes" doc:"Payload received so far."`
+	BitsPerSecond float64  `json:"bits_per_second" doc:"Of the steady part, or of the last second while there is none."`
+	ErrorRatio    *float64 `json:"error_ratio" doc:"Half-width of that rate's confidence interval as a share of it; null while it cannot be told."`
+}
+
 // Probe answers for a measurement that somebody asked for.
 type Probe struct {
-	ID          string        `json:"id"`
-	State       string        `json:"state" enum:"queued,running,done,failed"`
-	Request     ProbeRequest  `json:"request"`
-	Asked       time.Time     `json:"asked"`
-	Began       *time.Time    `json:"began" doc:"Null while it waits."`
-	Ended       *time.Time    `json:"ended" doc:"Null until it has ended."`
-	Throughputs []Throughput  `json:"throughputs" nullable:"false" doc:"What was measured of a transfer so far, with series."`
-	Samples     []Sample      `json:"samples" nullable:"false" doc:"What was measured of latency so far."`
-	Trouble     *ProbeTrouble `json:"problem" doc:"Why it failed; null unless it did."`
+	ID          string         `json:"id"`
+	State       string         `json:"state" enum:"queued,running,done,failed"`
+	Request     ProbeRequest   `json:"request"`
+	Asked       time.Time      `json:"asked"`
+	Began       *time.Time     `json:"began" doc:"Null while it waits."`
+	Ended       *time.Time     `json:"ended" doc:"Null until it has ended."`
+	Progress    *ProbeProgress `json:"progress" doc:"Null unless a transfer is being made."`
+	Throughputs []Throughput   `json:"throughputs" nullable:"false" doc:"What was measured of a transfer so far, with series."`
+	Samples     []Sample       `json:"samples" nullable:"false" doc:"What was measured of latency so far."`
+	Trouble     *ProbeTrouble  `json:"problem" doc:"Why it failed; null unless it did."`
 }
 
 // ProbeTrouble is why a measurement failed.
@@ -121,7 +137,7 @@ type ProbeTrouble struct {
 func NewProbe(p ProbeState) Probe {
 	r := Probe{
 		ID: p.ID, State: p.State, Request: p.Request, Asked: p.Asked.UTC(), Began: maybeTime(p.Began), Ended: maybeTime(p.Ended),
-		Throughputs: []Throughput{}, Samples: []Sample{},
+		Progress: p.Progress, Throughputs: []Throughput{}, Samples: []Sample{},
 	}
 	for _, t := range p.Throughputs {
 		r.Throughputs = append(r.Throughputs, NewThroughput(t))

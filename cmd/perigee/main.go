@@ -9,6 +9,7 @@
 //	perigee serve         API and page alone, answered from InfluxDB
 //	perigee reflect       the far end of throughput tests
 //	perigee probe         one measurement now, on the terminal
+//	perigee budget        what each link moved this month, and may still move
 //	perigee compare       how the links compare, from the store
 //	perigee export        every result as CSV, JSON lines or line protocol
 //	perigee influx        setup, check, status, resend: the way to InfluxDB
@@ -67,6 +68,7 @@ type cli struct {
 	Serve   serveCommand   `cmd:"" help:"The API and the page alone, answered from InfluxDB; stateless."`
 	Reflect reflectCommand `cmd:"" help:"The far end of throughput tests, for sites that have its key."`
 	Probe   probeCommand   `cmd:"" help:"Measure now and show the result on the terminal."`
+	Budget  budgetCommand  `cmd:"" help:"What each link moved this month, and may still move."`
 	Compare compareCommand `cmd:"" help:"Say how links compare, from the stored results."`
 	Export  exportCommand  `cmd:"" help:"Write stored results as CSV, JSON lines or InfluxDB line protocol."`
 	Influx  influxCommand  `cmd:"" help:"Set up, check and look after the way to InfluxDB."`

@@ -132,7 +132,7 @@ func (m *measuring) job(p api.ProbeRequest) (func(context.Context, *api.ProbeSta
 	if p.Method == api.ProbeICMP {
 		return m.latency(p)
 	}
-	job := probes.Transfer{Link: perigee.LinkID(p.Link), Target: perigee.TargetID(p.Target), Streams: p.Streams, Congestion: p.Congestion}
+	job := probes.Transfer{Link: perigee.LinkID(p.Link), Target: perigee.TargetID(p.Target), Streams: p.Streams, Congestion: p.Congestion, Anyway: p.Anyway}
 	known := func(f farEnd) bool { return f.target == job.Target }
 	if job.Target != "" && !slices.ContainsFunc(m.plan.farEnds, known) {
 		return nil, &perigee.Error{Code: perigee.CodeNotFound, Message: fmt.Sprintf("target %s has no far end that transfers could be made with", p.Target)}
@@ -160,10 +160,12 @@ func (m *measuring) job(p api.ProbeRequest) (func(context.Context, *api.ProbeSta
 			job.Progress = func(now probes.TransferProgress) {
 				if now.Phase != probes.PhaseWaiting {
 					m.began(s)
+					m.change(func() { s.Progress = newProgress(direction, now) })
 				}
 			}
 			result, err := m.transferring.Ask(ctx, job)
 			m.change(func() {
+				s.Progress = nil
 				if result.Bytes > 0 {
 					s.Throughputs = append(s.Throughputs, result)
 				}
@@ -174,6 +176,15 @@ func (m *measuring) job(p api.ProbeRequest) (func(context.Context, *api.ProbeSta
 		}
 		return nil
 	}, nil
+}
+
+// newProgress returns the wire form of how far a transfer is.
+func newProgress(direction perigee.Load, p probes.TransferProgress) *api.ProbeProgress {
+	out := &api.ProbeProgress{Direction: string(direction), Phase: p.Phase, Elapsed: p.Elapsed.Seconds(), Bytes: p.Bytes, BitsPerSecond: p.Rate}
+	if p.Error >= 0 {
+		out.ErrorRatio = &p.Error
+	}
+	return out
 }
 
 // latency returns a measurement of latency beside the one that always goes on.

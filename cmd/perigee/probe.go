@@ -31,7 +31,9 @@ type probeCommand struct {
 	Interval   time.Duration `default:"200ms" help:"Time between probes."`
 	Timeout    time.Duration `placeholder:"DURATION" help:"Loss timeout. Default: 5 s on GEO, 3 s elsewhere."`
 	Verbose    bool          `short:"v" help:"Print one line for each probe."`
-	JSON       bool          `name:"json" help:"Print JSON, as the REST API's summary."`
+
+	transferFlags `embed:""`
+	JSON          bool `name:"json" help:"Print JSON, as the REST API's summary."`
 }
 
 // Run implements the command.
@@ -45,6 +47,9 @@ func (c probeCommand) Run(ctx context.Context, s streams) error {
 	}
 	ctx, stop := interruptible(ctx, s)
 	defer stop()
+	if c.Transfer {
+		return c.transfer(ctx, s, p)
+	}
 	board := newScoreboard(s, c.Verbose && !c.JSON, c.Count)
 	measurement, err := newMeasurement(p, measurementOptions{
 		clock:     clock.System(),
@@ -174,7 +179,10 @@ func (c probeCommand) narrowed() (plan, error) {
 			p.targets = append(p.targets, t)
 		}
 	}
-	if len(p.targets) == 0 {
+	if err := c.complete(&p); err != nil {
+		return plan{}, err
+	}
+	if len(p.targets) == 0 && !c.Transfer {
 		return invalid("no target; name one: perigee probe ADDRESS")
 	}
 	p.interval = c.Interval
