@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"database/sql"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -23,6 +24,7 @@ type model struct {
 	pending  map[string]time.Time       // name to time
 	dead     map[string]bool            // names
 	handed   map[string][]perigee.Entry // by name, all that were handed out
+	file     *sql.DB                    // the store's, looked into by another
 }
 
 func windowName(s perigee.Sample) string {
@@ -44,6 +46,8 @@ func name(e perigee.Entry) string {
 		return windowName(*e.Sample)
 	case perigee.EntryHour:
 		return hourName(*e.Sample)
+	case perigee.EntryThroughput:
+		return fmt.Sprintf("throughput %s %d", e.Throughput.Stream.Link, e.Throughput.Start.Unix())
 	case perigee.EntryOutage:
 		return outageName(*e.Outage)
 	default:
@@ -95,7 +99,7 @@ func followModel(t *testing.T, seed uint64, steps int) {
 	b := inbox{t, open(t)}
 	g := hourly(seed)
 	m := &model{windows: map[string]perigee.Sample{}, hours: map[string]bool{}, dirty: map[string]bool{}, versions: map[string]int{},
-		outages: map[string]perigee.Outage{}, pending: map[string]time.Time{}, dead: map[string]bool{}, handed: map[string][]perigee.Entry{}}
+		outages: map[string]perigee.Outage{}, pending: map[string]time.Time{}, dead: map[string]bool{}, handed: map[string][]perigee.Entry{}, file: foreign(t, b.Path())}
 	streams := []perigee.Stream{storagetest.Stream("a", "x"), storagetest.Stream("b", "x"), storagetest.Stream("c", "x")}
 	const day = 24 * 6 // windows
 	now := 12
@@ -142,7 +146,7 @@ func followModel(t *testing.T, seed uint64, steps int) {
 		left -= len(entries)
 	}
 	b.wantPending("in the end", 0, time.Time{}, int64(len(m.dead)))
-	if n := count(t, foreign(t, b.Path()), "SELECT count(*) FROM waiting"); n != 0 {
+	if n := count(t, m.file, "SELECT count(*) FROM waiting"); n != 0 {
 		t.Errorf("%d hours are waited for, want none", n)
 	}
 }
@@ -175,6 +179,15 @@ func (m *model) append(b inbox, g *storagetest.Generator, random *rand.Rand, str
 			m.outages[outageName(o)] = o
 			m.pending[outageName(o)] = o.Start
 			delete(m.dead, outageName(o))
+		}
+	}
+	if random.IntN(4) == 0 { // some stored again
+		one := g.Throughput(storagetest.Transfer("a", perigee.LoadUp), start.Add(time.Duration(random.IntN(60))*time.Minute))
+		text := name(perigee.Entry{Kind: perigee.EntryThroughput, Throughput: &one})
+		batch.Throughputs = append(batch.Throughputs, one)
+		if m.versions[text] == 0 {
+			m.versions[text] = 1
+			m.pending[text] = one.Start
 		}
 	}
 	if random.IntN(4) == 0 {
@@ -273,20 +286,36 @@ func (m *model) take(b inbox, random *rand.Rand) []perigee.Entry {
 // form names an entry in the form in which it was handed out.
 func form(e perigee.Entry) string { return fmt.Sprint(name(e), " ", e.ID, " ", version(e)) }
 
-// forms returns the forms in which entries are pending.
-func forms(b inbox) map[string]bool {
-	all := map[string]bool{}
+// forms returns the forms in which entries are pending. Hours that have to wait for a
+// window are too, but are not handed out: of these it knows the ids alone.
+func (m *model) forms(b inbox) func(perigee.Entry) bool {
+	all, hours := map[string]bool{}, map[int64]bool{}
 	for _, e := range b.oldest(10_000) {
 		all[form(e)] = true
 	}
-	return all
+	rows, err := m.file.QueryContext(b.Context(), "SELECT id FROM pending WHERE kind = 'hour'")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			b.Fatal(err)
+		}
+		hours[id] = true
+	}
+	if err := rows.Err(); err != nil {
+		b.Fatal(err)
+	}
+	return func(e perigee.Entry) bool { return all[form(e)] || e.Kind == perigee.EntryHour && hours[e.ID] }
 }
 
 func (m *model) forward(b inbox, random *rand.Rand) {
-	some, current := m.take(b, random), forms(b)
+	some, current := m.take(b, random), m.forms(b)
 	b.forwarded(some...)
 	for _, e := range some {
-		if current[form(e)] {
+		if current(e) {
 			delete(m.pending, name(e))
 		}
 	}
@@ -295,7 +324,7 @@ func (m *model) forward(b inbox, random *rand.Rand) {
 func (m *model) setAside(b inbox, random *rand.Rand) {
 	some := m.take(b, random)
 	for _, e := range some[:min(3, len(some))] {
-		current := forms(b)[form(e)]
+		current := m.forms(b)(e)
 		b.setAside(e, "refused", start)
 		if current {
 			delete(m.pending, name(e))
