@@ -151,10 +151,30 @@ func TestTimeEndsTheSession(t *testing.T) {
 		go c.upload(1 << 40)
 		r, states := c.result()
 		check(t, r, states)
-		if r.Ended != wire.EndedByTime || r.Bytes == 0 {
+		if r.Ended != wire.EndedByTime || r.Length.Duration() > most+wire.Step {
 			t.Errorf("result %+v", r)
 		}
 	})
+}
+
+// TestSessionOutlivesItsHandshake goes on for longer than a handshake may take.
+func TestSessionOutlivesItsHandshake(t *testing.T) {
+	const handshake = 15 * wire.Step
+	f := serve(t, Options{HandshakeTimeout: handshake})
+	c := f.open(t, "127.0.0.1", wire.Start{Direction: wire.Up, Streams: 1})
+	c.say(wire.Go{})
+	for told := time.Duration(0); told <= handshake; told += wire.Step {
+		if _, err := wire.ReadFrame(c.control); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.upload(1000); err != nil {
+		t.Fatal(err)
+	}
+	c.say(wire.Stop{Drain: wire.Seconds(wire.MaxDrain)})
+	if r, _ := c.result(); r.Ended != wire.EndedByStop || r.Bytes != 1000 {
+		t.Errorf("result %+v", r)
+	}
 }
 
 // TestPayloadBeforeGo covers connections of which the control connection is the slowest.
@@ -191,8 +211,8 @@ func TestDrainIsBounded(t *testing.T) {
 }
 
 func TestClientThatSendsNothingIsEnded(t *testing.T) {
-	f := serve(t, Options{IdleTimeout: 300 * time.Millisecond, SetupTimeout: 200 * time.Millisecond, HandshakeTimeout: 100 * time.Millisecond})
 	t.Run("before_it_is_known", func(t *testing.T) {
+		f := serve(t, Options{HandshakeTimeout: 100 * time.Millisecond})
 		conn, _ := f.dial(t, "127.0.0.1")
 		if _, err := io.Copy(io.Discard, conn); err != nil { // the greeting, and then the end
 			t.Error(err)
@@ -210,6 +230,7 @@ func TestClientThatSendsNothingIsEnded(t *testing.T) {
 		}
 	})
 	t.Run("no_streams", func(t *testing.T) {
+		f := serve(t, Options{SetupTimeout: 200 * time.Millisecond})
 		c, err := f.ask(t, "127.0.0.1", wire.Start{Direction: wire.Up, Streams: 1})
 		if err != nil {
 			t.Fatal(err)
@@ -219,6 +240,7 @@ func TestClientThatSendsNothingIsEnded(t *testing.T) {
 		}
 	})
 	t.Run("no_payload", func(t *testing.T) {
+		f := serve(t, Options{IdleTimeout: 300 * time.Millisecond})
 		c := f.open(t, "127.0.0.1", wire.Start{Direction: wire.Up, Streams: 2})
 		c.say(wire.Go{})
 		if r, _ := c.result(); r.Ended != wire.EndedByIdleness || !strings.Contains(r.Message, "moved for 300ms") {

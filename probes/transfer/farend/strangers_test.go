@@ -111,6 +111,9 @@ func TestSessionsAreBounded(t *testing.T) {
 
 func TestDayIsBounded(t *testing.T) {
 	f := serve(t, Options{MaxBytesPerDay: 1_500_000})
+	unused := f.open(t, "127.0.0.1", down)
+	unused.say(wire.Stop{})
+	unused.result() // and all is given back
 	for _, want := range []int64{1 << 20, 1_500_000 - 1<<20} {
 		c := f.open(t, "127.0.0.1", down)
 		if c.granted.MaxBytes != want {
@@ -198,6 +201,11 @@ func TestDoor(t *testing.T) {
 	}
 	quiet := from("192.0.2.1")
 	first, second := from("2001:db8::1"), from("2001:db8::2") // one site
+	d.makeRoom()
+	d.makeRoom() // the first is leaving, even if its goroutine is slow
+	if len(d.guests) != 2 {
+		t.Errorf("%d guests are welcome, want all but one", len(d.guests))
+	}
 	quietGone, firstGone, secondGone := leaves(quiet), leaves(first), leaves(second)
 	from("2001:db8:1::1")
 	if <-firstGone {
