@@ -254,10 +254,7 @@ func (t *Transfers) round(ctx context.Context, l *transferLink) {
 			Link: l.ID, Target: t.options.Target, Direction: direction, Streams: c.Streams, Congestion: c.Congestion, Purpose: perigee.PurposeTransfer, MaxBytes: t.options.MaxBytes,
 		}
 		if limited {
-			share := left
-			if rest := len(t.options.Directions) - i; t.options.MaxBytes == 0 {
-				share /= int64(rest)
-			}
+			share := left / int64(len(t.options.Directions)-i) // what one does not take is the next one's
 			if job.MaxBytes == 0 || share < job.MaxBytes {
 				job.MaxBytes = share
 			}
