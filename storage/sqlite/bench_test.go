@@ -116,7 +116,7 @@ func month(b *testing.B, store *sqlite.Store) {
 		if _, err := db.ExecContext(b.Context(), fmt.Sprintf(`CREATE TEMP TABLE t AS SELECT * FROM windows WHERE start_ns < %d;
 			UPDATE t SET id = NULL, start_ns = start_ns + %[2]d; INSERT INTO windows SELECT * FROM t; DROP TABLE t;
 			INSERT INTO waiting SELECT stream, bucket_ns + %[2]d, windows FROM waiting WHERE bucket_ns < %[1]d`,
-			benchStart.Add(24*time.Hour).UnixNano(), (n+1)*int(24*time.Hour))); err != nil {
+			benchStart.Add(24*time.Hour).UnixNano(), int64(n+1)*int64(24*time.Hour))); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -248,4 +248,47 @@ func BenchmarkDisk(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkThroughputs reads a year of hourly transfers over one link in both
+// directions, of 5 s with the sender's state at each 100 ms.
+func BenchmarkThroughputs(b *testing.B) {
+	store := benchOpen(b)
+	g := storagetest.NewGenerator(1)
+	const year = 365 * 24
+	for day := range 365 {
+		var batch perigee.Batch
+		for hour := range 24 {
+			start := benchStart.Add(time.Duration(day*24+hour) * time.Hour)
+			batch.Throughputs = append(batch.Throughputs, g.Throughput(storagetest.Transfer("geo", perigee.LoadDown), start),
+				g.Throughput(storagetest.Transfer("geo", perigee.LoadUp), start.Add(10*time.Second)))
+		}
+		if err := store.Append(b.Context(), batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	shell, err := sql.Open("sqlite", store.Path())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer shell.Close()
+	var bytes float64
+	if err := shell.QueryRowContext(b.Context(), "SELECT sum(pgsize) FROM dbstat WHERE name = 'throughputs'").Scan(&bytes); err != nil {
+		b.Fatal(err)
+	}
+	b.ResetTimer()
+	for b.Loop() {
+		n := 0
+		for _, err := range store.Throughputs(b.Context(), perigee.Query{}) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			n++
+		}
+		if n != 2*year {
+			b.Fatalf("read %d, want %d", n, 2*year)
+		}
+	}
+	b.ReportMetric(2*year*float64(b.N)/b.Elapsed().Seconds(), "throughputs/s")
+	b.ReportMetric(bytes/(2*year), "bytes/throughput")
 }
