@@ -45,6 +45,7 @@ type streamState struct {
 	last   perigee.Sample
 	minute perigee.Sample  // merged over the last minute
 	outage *perigee.Outage // the open one, if any
+	loaded bool            // its probes go to the stream of a transfer's load meanwhile
 }
 
 // lastMinutes holds the samples of each stream's last minute, by start. Of a fleet's
@@ -89,6 +90,8 @@ func (s streamState) state(now time.Time) (State, string) {
 	age := max(now.Sub(s.last.End()), 0)
 	c := s.last.Counts
 	switch {
+	case age > s.patience() && s.loaded:
+		return StateUp, "answers while a transfer runs"
 	case age > s.patience():
 		return StateSilent, "no data for " + inWords(age)
 	case s.outage != nil:
@@ -119,6 +122,30 @@ func (s streamState) patience() time.Duration {
 	return max(s.last.Length, 10*time.Second) + perigee.LateHorizon(s.last.LossTimeout) + grace
 }
 
+// atRest returns what a link's state is made of. Loss and delay beside a transfer of our
+// own tell of the transfer; that its probes are sent at all tells that the monitor is not
+// silent. Of what went before, a stream under load says nothing once it is over.
+func atRest(streams []streamState, now time.Time) []streamState {
+	fresh := map[perigee.Stream]bool{} // streams without load that have one under load
+	var kept []streamState
+	for _, s := range streams {
+		if s.last.Stream.Load == perigee.LoadIdle {
+			kept = append(kept, s)
+		} else if now.Sub(s.last.End()) <= s.patience() {
+			rest := s.last.Stream
+			rest.Load = perigee.LoadIdle
+			fresh[rest] = true
+		}
+	}
+	for i := range kept {
+		kept[i].loaded = fresh[kept[i].last.Stream]
+	}
+	if len(kept) == 0 {
+		return streams // a long load is all that there is
+	}
+	return kept
+}
+
 // linkState sums up the streams of a link whose newest sample ended at last.
 func linkState(streams []streamState, last, now time.Time) (State, string) {
 	if last.IsZero() {
@@ -126,6 +153,7 @@ func linkState(streams []streamState, last, now time.Time) (State, string) {
 	}
 	var texts = map[State]string{}
 	var silent, down, degraded []string
+	streams = atRest(streams, now)
 	for _, s := range streams {
 		state, text := s.state(now)
 		if _, ok := texts[state]; !ok {

@@ -29,6 +29,12 @@ func failed(target perigee.TargetID, age time.Duration) perigee.Sample {
 	return s
 }
 
+// under returns s as it is measured beside a transfer.
+func under(load perigee.Load, s perigee.Sample) perigee.Sample {
+	s.Stream.Load = load
+	return s
+}
+
 func TestStateOfALink(t *testing.T) {
 	open := func(target perigee.TargetID, start, end time.Duration) perigee.Outage {
 		s := stream("l")
@@ -60,6 +66,10 @@ func TestStateOfALink(t *testing.T) {
 		"one_target_down":      {samples: []perigee.Sample{window("a", 12*time.Second, 0), window("b", 12*time.Second, 10)}, last: 12 * time.Second, state: StateDegraded, text: "no reply from b"},
 		"one_target_silent":    {samples: []perigee.Sample{window("b", 90*time.Second, 0), window("a", 12*time.Second, 0)}, last: 12 * time.Second, state: StateDegraded, text: "no data from b"},
 		"all_targets_down":     {samples: []perigee.Sample{window("a", 12*time.Second, 10), window("b", 12*time.Second, 10)}, last: 12 * time.Second, state: StateDown, text: "no reply in the last 10 s"},
+		"lossy_under_load":     {samples: []perigee.Sample{window("a", 12*time.Second, 0), under(perigee.LoadDown, window("a", 12*time.Second, 4))}, last: 12 * time.Second, state: StateUp, text: "answers"},
+		"after_a_load":         {samples: []perigee.Sample{under(perigee.LoadUp, window("a", 40*time.Second, 4)), window("a", 12*time.Second, 0)}, last: 12 * time.Second, state: StateUp, text: "answers"},
+		"in_a_long_load":       {samples: []perigee.Sample{window("a", 50*time.Second, 0), under(perigee.LoadUp, window("a", 12*time.Second, 4))}, last: 12 * time.Second, state: StateUp, text: "answers while a transfer runs"},
+		"silent_after_a_load":  {samples: []perigee.Sample{window("a", 70*time.Second, 0), under(perigee.LoadUp, window("a", 32*time.Second, 4))}, last: 32 * time.Second, state: StateSilent, text: "no data for 32 s"},
 		"clock_set_back":       {samples: []perigee.Sample{window("a", -time.Hour, 0)}, last: -time.Hour + 1, state: StateUp, text: "answers"},
 	} {
 		t.Run(name, func(t *testing.T) {

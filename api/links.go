@@ -61,7 +61,7 @@ func newLink(r perigee.LinkRecord, streams []streamState, now time.Time) Link {
 		AgeSeconds: defined(max(now.Sub(r.Last).Seconds(), 0), !r.Last.IsZero()),
 		State:      state, StateText: text, LastMinute: make([]LastMinute, 0, len(streams)),
 	}
-	for _, s := range streams {
+	for _, s := range atRest(streams, now) {
 		state, text := s.state(now)
 		link.LastMinute = append(link.LastMinute, LastMinute{
 			StreamName: newStreamName(s.last.Stream), State: state, StateText: text, Statistics: newStatistics(s.minute),

@@ -148,16 +148,17 @@ func newLatency(l perigee.Latency) LatencySeconds {
 }
 
 // suspectPEP tells whether a proxy seems to split connections (RFC 3135): TCP connects
-// in less than half of what a probe takes to the same target and back. No packet can.
+// in less than half of what the fastest probe takes to the same target and back. No packet
+// can.
 func suspectPEP(t perigee.Throughput) (suspected *bool, text *string) {
 	if t.Connect.TCP <= 0 || t.Idle.Received == 0 {
 		return nil, nil
 	}
-	tcp, probe := t.Connect.TCP.Seconds(), t.Idle.P50
+	tcp, probe := t.Connect.TCP.Seconds(), t.Idle.Min
 	if tcp >= probe/2 {
 		return defined(false, true), nil
 	}
-	return defined(true, true), defined(fmt.Sprintf("TCP connects in %s where a probe takes %s: a proxy on the way seems to answer for the far end, and TCP's round trips and repeats are those up to it",
+	return defined(true, true), defined(fmt.Sprintf("TCP connects in %s where no probe takes less than %s: a proxy on the way seems to answer for the far end, and TCP's round trips and repeats are those up to it",
 		milliseconds(tcp), milliseconds(probe)), true)
 }
 
