@@ -113,7 +113,7 @@ func TestSeriesAddUp(t *testing.T) {
 }
 
 func TestAProxyIsSuspected(t *testing.T) {
-	probe := perigee.Latency{Sent: 5, Received: 5, P50: 0.6}
+	probe := perigee.Latency{Sent: 5, Received: 5, Min: 0.6, P50: 0.64}
 	for name, c := range map[string]struct {
 		tcp  time.Duration
 		idle perigee.Latency
