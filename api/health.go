@@ -182,7 +182,7 @@ func linkState(streams []streamState, last, now time.Time) (State, string) {
 	case len(silent) > 0:
 		return StateDegraded, "no data from " + strings.Join(slices.Compact(silent), ", ")
 	}
-	return StateUp, "answers"
+	return StateUp, texts[StateUp]
 }
 
 // inWords writes a duration to the precision that people want of it.
