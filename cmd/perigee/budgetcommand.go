@@ -64,9 +64,6 @@ func (c budgetCommand) Run(ctx context.Context, s streams) error {
 // storedBudgets reads what the last daemon counted.
 func storedBudgets(ctx context.Context, s streams, p plan) ([]api.LinkBudget, error) {
 	store, err := sqlite.OpenReader(ctx, storeFile(p.storePath))
-	if perigee.CodeOf(err) == perigee.CodeNotFound {
-		return nil, &perigee.Error{Code: perigee.CodeNotFound, Message: "nothing was measured yet: start perigee run", Err: err}
-	}
 	if err != nil {
 		return nil, err
 	}

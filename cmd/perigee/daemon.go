@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -252,16 +253,41 @@ func (p plan) describe() string {
 			fmt.Fprintf(&b, "  link %s (%s): not probed, it only receives imports\n", l.ID, l.Orbit)
 			continue
 		}
-		fmt.Fprintf(&b, "  link %s (%s) by %s, loss timeout %s, about %s a month\n", l.ID, l.Orbit, binding(l), p.lossTimeoutFor(l), byteSize(p.bytesPerMonth()))
+		fmt.Fprintf(&b, "  link %s (%s) by %s, loss timeout %s, about %s a month%s\n", l.ID, l.Orbit, binding(l), p.lossTimeoutFor(l), byteSize(p.bytesPerMonth()), p.budgetText(l.ID))
 	}
 	for _, t := range p.targets {
 		fmt.Fprintf(&b, "  target %s: %s every %s\n", t.ID, t.Address, p.interval)
+	}
+	if t := p.transfer; t != nil {
+		fmt.Fprintf(&b, "  throughput of each link about every %s with %s, at most %s each time and way\n", t.Every, p.otherEndText(), byteSize(float64(t.MaxBytes)))
 	}
 	fmt.Fprintf(&b, "  results in %s\n", p.storePath)
 	if p.influxdb != nil {
 		fmt.Fprintf(&b, "  forwarded to InfluxDB at %s, bucket %s%s\n", p.influxdb.URL, p.influxdb.Bucket, viaText(p.influxdb.Via))
 	}
 	return b.String()
+}
+
+// budgetText says in words what may be moved over a link.
+func (p plan) budgetText(id perigee.LinkID) string {
+	b, ok := p.budgets[id]
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf(" of a budget of %s", byteSize(float64(b.Bytes)))
+}
+
+// otherEndText says in words who transfers are made with.
+func (p plan) otherEndText() string {
+	t := p.transferSettings()
+	switch id := p.otherEnd(); {
+	case id != "":
+		i := slices.IndexFunc(p.farEnds, func(f farEnd) bool { return f.target == id })
+		return fmt.Sprintf("far end %s at %s", id, p.farEnds[i].address)
+	case t.Server != "":
+		return "public server " + t.Server
+	}
+	return "the nearest public server of speedtest.net"
 }
 
 // viaText says in words which link results leave by.

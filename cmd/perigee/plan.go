@@ -90,12 +90,10 @@ func (f configFlag) plan() (plan, error) {
 		return plan{}, err
 	}
 	p := configuredPlan(c, file)
-	for _, r := range c.Reflectors {
-		far, err := openFarEnd(r)
-		if err != nil {
+	for i, r := range c.Reflectors {
+		if p.farEnds[i], err = openFarEnd(r); err != nil {
 			return plan{}, err
 		}
-		p.farEnds = append(p.farEnds, far)
 	}
 	return p, nil
 }
@@ -130,7 +128,7 @@ func defaultPlan() (plan, error) {
 	return p, nil
 }
 
-// configuredPlan is what a configuration asks for.
+// configuredPlan is what a configuration asks for. Its far ends lack their keys.
 func configuredPlan(c config.Config, file string) plan {
 	p := plan{
 		site:        c.Site,
@@ -155,6 +153,9 @@ func configuredPlan(c config.Config, file string) plan {
 		if slices.Contains(c.Probes.ICMP.Targets, t.ID) {
 			p.targets = append(p.targets, t)
 		}
+	}
+	for _, r := range c.Reflectors {
+		p.farEnds = append(p.farEnds, farEnd{target: r.Target, address: r.Address})
 	}
 	return p
 }
