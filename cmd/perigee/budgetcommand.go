@@ -75,7 +75,7 @@ func storedBudgets(ctx context.Context, s streams, p plan) ([]api.LinkBudget, er
 		return nil, err
 	}
 	defer account.Close()
-	t, err := newTransferring(unscheduled(p), transferringOptions{
+	t, err := newTransferring(p, transferringOptions{
 		clock: read, account: account, log: s.log(), record: func(context.Context, perigee.Batch) error { return nil },
 	})
 	if err != nil {

@@ -143,6 +143,7 @@ func (m *measuring) job(p api.ProbeRequest) (func(context.Context, *api.ProbeSta
 	if job.Congestion == "" {
 		job.Congestion = m.transferring.settings.Congestion[0]
 	}
+	job.MaxBytes = m.transferring.settings.MaxBytes // nobody means to spend a month's plan at once
 	if p.Bytes != nil {
 		job.MaxBytes = *p.Bytes
 	}

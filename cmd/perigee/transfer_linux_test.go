@@ -203,6 +203,48 @@ func TestTransfersOverTwoLinksAtOnce(t *testing.T) {
 	}
 }
 
+// TestAskedTransfersAreCapped asks for a transfer without saying how much it may move: as
+// much as one by schedule.
+func TestAskedTransfersAreCapped(t *testing.T) {
+	if isolated(t) {
+		return
+	}
+	l := newLab(t, line20("one"), line20("two"))
+	p := transferPlan(t, l, t.TempDir())
+	settings := p.transferSettings()
+	settings.Every, settings.MaxBytes = 0, 2_000_000
+	p.transfer = &settings
+	ctx, cancel := context.WithCancel(t.Context())
+	d, err := newDaemon(ctx, streams{err: &log{}, out: &log{}}, p, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx) }()
+	before := deviceBytes(t, "two0")
+	id, err := d.measure.StartProbe(t.Context(), api.ProbeRequest{Link: "two", Method: api.ProbeTransfer, Direction: "down"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	within(t, "the transfer", func() bool {
+		state, err := d.measure.Probe(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !state.Ended.IsZero() && (state.Err != nil || len(state.Throughputs) != 1 || state.Throughputs[0].Stop != perigee.StoppedAtCap) {
+			t.Fatalf("%+v", state)
+		}
+		return !state.Ended.IsZero()
+	})
+	if moved := deviceBytes(t, "two0") - before; moved > 2_000_000*1.05 {
+		t.Errorf("%d bytes were moved, want 2 MB at most and some probes", moved)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 // during reports whether a sample's probes can only have been sent beside a transfer in
 // its direction; its windows are a second long, those at the edges are of both.
 func during(all []api.Throughput, s perigee.Sample) bool {

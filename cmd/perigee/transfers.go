@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -204,7 +205,7 @@ func (t *transferring) allot(id perigee.LinkID, now time.Time) (probes.Allotment
 	}
 	link, _ := t.plan.link(id)
 	return b.Plan(probes.Need{
-		Now: now, Spent: t.account.spent(id, b, now), Every: t.settings.Every, Round: t.expected(link),
+		Now: now, Spent: t.account.spent(id, b, now), Every: cmp.Or(t.settings.Every, config.DefaultEvery), Round: t.expected(link),
 		Cap: t.settings.MaxBytes * int64(len(t.settings.Directions)), Steady: t.plan.bytesPerSecond() + t.account.forwardingRate(id),
 	}), true
 }
