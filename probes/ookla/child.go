@@ -148,6 +148,7 @@ func (c *child) transfer(ctx context.Context, server *speedtest.Server) error {
 		c.meter.end(perigee.StoppedByFailure, errors.Join(errors.New("the library gave up"), err))
 	}()
 	stop, err := c.watch(ctx)
+	c.meter.end(stop, err) // so that nothing new begins
 	if answer, void := errors.AsType[*answerError](err); void {
 		return unavailable(answer, "server %s", name)
 	}
@@ -206,7 +207,7 @@ func (c *child) nothing(ctx context.Context, server string, length time.Duration
 
 // end sums up.
 func (c *child) end(stop perigee.StopReason, counts []int64, length time.Duration) *ended {
-	t := c.meter.closeAll()
+	t := c.meter.totals()
 	e := ended{Stop: stop, Length: length, Counts: counts, WireBytes: t.wire, Retransmitted: -1}
 	e.Connect = c.tripper.connect()
 	e.Connect.TCP = t.connect

@@ -203,14 +203,11 @@ type totals struct {
 	local, remote netip.Addr    // of the same
 }
 
-// closeAll closes the connections, so that nothing moves any more, and sums up.
-func (m *meter) closeAll() totals {
+// totals sums up, after finish.
+func (m *meter) totals() totals {
 	m.mu.Lock()
 	conns := m.conns
 	m.mu.Unlock()
-	for _, c := range conns {
-		c.Close()
-	}
 	var t totals
 	for _, c := range conns {
 		c.mu.Lock()

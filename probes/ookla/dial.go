@@ -24,6 +24,9 @@ type dialer struct {
 	meter   *meter
 }
 
+// errOver is why there are no more connections when the transfer is over.
+var errOver = errors.New("the transfer is over")
+
 // control binds a socket and sizes its buffers. It is also the library's, for sockets
 // that it might open itself.
 func (d *dialer) control(network, address string, c syscall.RawConn) error {
@@ -44,6 +47,11 @@ func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, e
 	addresses, err := d.resolve(ctx, host)
 	if err != nil {
 		return nil, err
+	}
+	select {
+	case <-d.meter.over:
+		return nil, errOver
+	default:
 	}
 	dialer := net.Dialer{Timeout: d.timeout, Control: d.control}
 	var failures []error

@@ -100,7 +100,9 @@ func TestGoodAnswersThenBad(t *testing.T) {
 				return true
 			}
 		})
-		fails(t, options(load, s.address), perigee.CodeUnavailable, "500")
+		o := options(load, s.address)
+		o.MaxBytes = 20 << 20 // so that requests are small and many
+		fails(t, o, perigee.CodeUnavailable, "500")
 	})
 }
 

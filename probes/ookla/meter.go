@@ -135,7 +135,10 @@ func (m *meter) extend(length int) {
 // poll asks the kernel for news, and counts what was acknowledged since it was last
 // called. It ends the transfer if headers and retransmissions, which no connection sees,
 // use up the limit.
-func (m *meter) poll() {
+func (m *meter) poll() { m.pollAt(0) }
+
+// pollAt is poll for what moved until at, since the start; 0 is now.
+func (m *meter) pollAt(at time.Duration) {
 	m.polling.Lock()
 	defer m.polling.Unlock()
 	m.mu.Lock()
@@ -155,11 +158,14 @@ func (m *meter) poll() {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now := time.Since(m.start)
-	if m.asked {
-		m.count(m.polled, now, acknowledged)
+	if at == 0 {
+		at = time.Since(m.start)
 	}
-	m.polled = now
+	at = max(at, m.polled)
+	if m.asked {
+		m.count(m.polled, at, acknowledged)
+	}
+	m.polled = at
 }
 
 // tell returns the counts that are complete and were not told yet.
@@ -174,13 +180,19 @@ func (m *meter) tell() []int64 {
 	return append([]int64(nil), counts...)
 }
 
-// finish closes the series and returns what was not told yet, the last count perhaps of
-// less than a step, and how long the transfer took.
+// finish closes the connections, and returns the counts that were not told yet, the last
+// perhaps of less than a step, and how long the transfer took.
 func (m *meter) finish() (counts []int64, length time.Duration) {
-	m.poll()
+	m.mu.Lock()
+	length = time.Since(m.start)
+	conns := m.conns
+	m.mu.Unlock()
+	for _, c := range conns {
+		c.Close()
+	}
+	m.pollAt(length)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	length = time.Since(m.start)
 	m.extend(max(int((length+step-1)/step), m.told))
 	counts = append([]int64(nil), m.series[m.told:]...)
 	length = max(length, time.Duration(len(m.series)-1)*step) // a count beside its time, by the scheduler's doing

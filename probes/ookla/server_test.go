@@ -31,6 +31,7 @@ type server struct {
 	listed   func(s *server) []listed // by the directory
 	wrong    func(w http.ResponseWriter, r *http.Request) bool
 	unframed bool // files come without their length
+	paced    bool // each stream moves 64 KiB in 5 ms at most, so that loopback does not use up the machine
 	tls      *tls.Config
 	web      *http.Server
 
@@ -79,7 +80,12 @@ func local(t testing.TB, change func(s *server)) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return serve(t, listener, change)
+	return serve(t, listener, func(s *server) {
+		s.paced = true
+		if change != nil {
+			change(s)
+		}
+	})
 }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -106,12 +112,22 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 			size -= int64(n)
+			s.pause()
 		}
 	case name == "upload.php" && r.Method == http.MethodPost:
-		n, err := io.Copy(io.Discard, r.Body)
-		if err == nil {
-			fmt.Fprintf(w, "size=%d", n)
+		got, block := 0, make([]byte, 64<<10)
+		for {
+			n, err := r.Body.Read(block)
+			got += n
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				return
+			}
+			s.pause()
 		}
+		fmt.Fprintf(w, "size=%d", got)
 	case name == "latency.txt":
 		io.WriteString(w, "test=test\n")
 	case r.URL.Path == "/api/js/servers" && s.listed != nil:
@@ -124,6 +140,12 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "</servers></settings>")
 	default:
 		http.NotFound(w, r)
+	}
+}
+
+func (s *server) pause() {
+	if s.paced {
+		<-time.After(5 * time.Millisecond)
 	}
 }
 
