@@ -20,6 +20,7 @@ type exportCommand struct {
 	rangeFlags `embed:""`
 	Format     string   `default:"csv" enum:"csv,jsonl,lp" help:"csv, jsonl (JSON lines) or lp (InfluxDB line protocol)."`
 	Raw        bool     `help:"Every single probe instead of 10 s windows."`
+	Throughput bool     `help:"Transfers instead of latency."`
 	Resolution string   `default:"window" enum:"window,hour,day" help:"window, hour or day."`
 	Links      []string `placeholder:"NAME" help:"Only these links."`
 	Targets    []string `placeholder:"NAME" help:"Only these targets."`
@@ -44,12 +45,33 @@ func (c exportCommand) Run(ctx context.Context, s streams) error {
 	for _, t := range c.Targets {
 		q.Targets = append(q.Targets, perigee.TargetID(t))
 	}
-	if c.Output == "" {
-		return export(ctx, s.out, store, c.Format, c.Raw, q)
+	write := func(w io.Writer) error { return export(ctx, w, store, c.Format, c.Raw, q) }
+	if c.Throughput {
+		if c.Raw {
+			return &perigee.Error{Code: perigee.CodeInvalid, Message: "--throughput and --raw exclude each other: a transfer has no single probes"}
+		}
+		write = func(w io.Writer) error { return exportThroughputs(ctx, w, store, c.Format, q) }
 	}
-	return toFile(c.Output, func(w io.Writer) error {
-		return export(ctx, &progress{to: w, s: s, name: c.Output}, store, c.Format, c.Raw, q)
-	})
+	if c.Output == "" {
+		return write(s.out)
+	}
+	return toFile(c.Output, func(w io.Writer) error { return write(&progress{to: w, s: s, name: c.Output}) })
+}
+
+// exportThroughputs writes the transfers that q selects in the given format.
+func exportThroughputs(ctx context.Context, w io.Writer, store perigee.Store, format string, q perigee.Query) error {
+	transfers := store.Throughputs(ctx, q)
+	switch format {
+	case "jsonl":
+		return traces.WriteThroughputsJSONL(w, transfers)
+	case "lp":
+		orbits, err := orbitsOf(ctx, store)
+		if err != nil {
+			return err
+		}
+		return influx.WriteThroughputLines(w, transfers, orbits)
+	}
+	return traces.WriteThroughputsCSV(w, transfers)
 }
 
 // toFile has write fill a new file beside name and puts it in name's place only when

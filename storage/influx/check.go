@@ -117,30 +117,48 @@ func (c *Client) lately(measurement, condition string) string {
 // InfluxDB refuses ours where they are.
 func (c *Client) checkFields(ctx context.Context) Finding {
 	f := Finding{Check: "fields"}
-	kinds := map[string]string{}
-	for i := range sampleFields {
-		kinds[sampleFields[i].name] = sampleFields[i].kind()
-	}
 	var wrong []string
-	err := c.rows(ctx, c.lately(measurementWindow, `r._field != "sketch" and r._field != "state"`)+"\n  |> keep(columns: [\"_field\", \"_value\"])", func(r row) error {
+	for measurement, kinds := range map[string]map[string]string{measurementWindow: kinds(sampleFields[:]), measurementThroughput: kinds(throughputFields)} {
+		names, err := c.foreign(ctx, measurement, kinds)
+		if err != nil {
+			f.Message = err.Error()
+			return f
+		}
+		if len(names) > 0 {
+			wrong = append(wrong, measurement+": "+strings.Join(names, ", "))
+		}
+	}
+	slices.Sort(wrong)
+	if len(wrong) == 0 {
+		f.OK, f.Message = true, "the fields of results have the types that perigee writes"
+		return f
+	}
+	f.Message = "fields have other types there than perigee writes, of " + strings.Join(wrong, "; of ")
+	f.Remedy = "write to a bucket of its own, or delete what wrote them"
+	return f
+}
+
+// foreign returns the fields of a measurement that have other types than they should.
+func (c *Client) foreign(ctx context.Context, measurement string, kinds map[string]string) ([]string, error) {
+	var wrong []string
+	err := c.rows(ctx, c.lately(measurement, `r._field != "sketch" and r._field != "state"`)+"\n  |> keep(columns: [\"_field\", \"_value\"])", func(r row) error {
 		name, kind := r.text("_field"), kindOf(r["_value"])
 		if want, ours := kinds[name]; ours && kind != want && !slices.Contains(wrong, name) {
 			wrong = append(wrong, name)
 		}
 		return nil
 	})
-	if err != nil {
-		f.Message = err.Error()
-		return f
-	}
 	slices.Sort(wrong)
-	if len(wrong) == 0 {
-		f.OK, f.Message = true, "the fields of "+measurementWindow+" have the types that perigee writes"
-		return f
+	return wrong, err
+}
+
+// kinds returns the types of fields by their names.
+func kinds[T any](fields []field[T]) map[string]string {
+	all := map[string]string{}
+	for i := range fields {
+		all[fields[i].name] = fields[i].kind()
 	}
-	f.Message = fmt.Sprintf("fields of %s have other types there than perigee writes: %s", measurementWindow, strings.Join(wrong, ", "))
-	f.Remedy = "write to a bucket of its own, or delete what wrote them"
-	return f
+	return all
 }
 
 // kindOf returns the type of a value in InfluxDB's words.
