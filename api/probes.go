@@ -62,7 +62,7 @@ func (p ProbeRequest) check() error {
 	if p.Method == ProbeICMP && (p.Direction != "" || p.Streams != 0 || p.Congestion != "" || p.Bytes != nil) {
 		return member("method", "icmp has no direction, streams, congestion or max_bytes", "Leave them out, or ask for a transfer.")
 	}
-	const mostStreams, mostSeconds = 128, 300
+	const mostStreams, mostSeconds = 64, 300
 	if p.Streams < 0 || p.Streams > mostStreams {
 		return member("streams", fmt.Sprintf("%d is not a number from 1 to %d", p.Streams, mostStreams), "1 and 8 tell the most.")
 	}
@@ -87,7 +87,8 @@ type ProbeState struct {
 	// known.
 	Progress *ProbeProgress
 
-	// What was measured so far. Transfers are stored as all results are.
+	// What was measured so far. Transfers are stored as all results are; samples are
+	// here alone.
 	Throughputs []perigee.Throughput
 	Samples     []perigee.Sample
 
