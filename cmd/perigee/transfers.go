@@ -258,7 +258,7 @@ func (t *transferring) make(ctx context.Context, job probes.Transfer) (perigee.T
 	if i := slices.IndexFunc(t.plan.farEnds, func(f farEnd) bool { return f.target == job.Target }); i >= 0 {
 		result, err = t.withFarEnd(ctx, job, link, t.plan.farEnds[i], stream, rtt, takes)
 	} else {
-		result, err = t.withPublicServer(ctx, job, link, stream, takes)
+		result, err = t.withPublicServer(ctx, job, link, stream, rtt, takes)
 	}
 	if result.Bytes > 0 && job.Purpose == perigee.PurposeTransfer {
 		t.remember(result)
@@ -285,11 +285,15 @@ func (t *transferring) withFarEnd(ctx context.Context, job probes.Transfer, link
 	return transfer.Run(ctx, o)
 }
 
-func (t *transferring) withPublicServer(ctx context.Context, job probes.Transfer, link perigee.Link, stream perigee.Stream, takes time.Duration) (perigee.Throughput, error) {
+func (t *transferring) withPublicServer(ctx context.Context, job probes.Transfer, link perigee.Link, stream perigee.Stream, rtt, takes time.Duration) (perigee.Throughput, error) {
 	stream.Target = ""
 	o := ookla.Options{
 		Stream: stream, Binding: bindOptions(link), Server: t.settings.Server, Streams: job.Streams,
 		MaxDuration: takes, MaxBytes: job.MaxBytes, Precision: t.settings.Precision, Command: newOoklaChild, Clock: t.clock,
+	}
+	o.Steady.RTT = rtt
+	if link.Orbit == perigee.OrbitStarlink {
+		o.Steady.Slot = slotStarlink
 	}
 	if job.Progress != nil {
 		o.OnProgress = func(p ookla.Progress) {
