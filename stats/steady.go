@@ -39,6 +39,7 @@ type Steady struct {
 	Found bool
 
 	Ramp int     // counts before the steady part
+	Held int     // counts behind it, left out because what they lack is still held back by a loss
 	Mean float64 // of the steady part, bytes per second
 
 	// HalfWidth is that of Mean's confidence interval, in bytes per second; NaN if
@@ -96,15 +97,20 @@ func SteadyState(counts []float64, step time.Duration, o SteadyOptions) Steady {
 		return s
 	}
 	t := newTransfer(counts, step, o)
-	n := len(counts)
 	s.Ramp = t.ramp()
+	if end := t.caughtUp(s.Ramp); end < t.n {
+		s.Held, t.n = t.n-end, end
+		s.Ramp = t.ramp()
+	}
+	n := t.n
 	perSecond := 1 / step.Seconds()
 	if s.Ramp == n {
 		s.Mean = t.mean(0, n) * perSecond
 		return s
 	}
 	s.Mean = t.mean(s.Ramp, n) * perSecond
-	s.Found = n-s.Ramp >= t.least && !t.grows(s.Ramp)
+	// What is held back was waited for all the same; half of the least must remain.
+	s.Found = n+s.Held-s.Ramp >= t.least && 2*(n-s.Ramp) >= t.least && !t.grows(s.Ramp)
 	if !s.Found {
 		return s
 	}

@@ -64,7 +64,7 @@ func (t *transfer) ramp() int {
 				start = i + 1
 			}
 		}
-		return t.repaired(start)
+		return t.paid(t.repaired(start))
 	}
 	return t.n
 }

@@ -20,10 +20,16 @@ type transfer struct {
 	counts  []float64
 	ramp    int
 	options stats.SteadyOptions
+	carries float64 // by the link, per second; 0 if it has no rate of its own
 }
 
 // mean returns the true steady mean, per second.
-func (t transfer) mean() float64 { return naive(t.counts[t.ramp:]) }
+func (t transfer) mean() float64 {
+	if t.carries > 0 {
+		return t.carries
+	}
+	return naive(t.counts[t.ramp:])
+}
 
 // naive returns the mean of all counts, per second.
 func naive(counts []float64) float64 {
@@ -46,7 +52,7 @@ func noise(r *rand.Rand, correlation, sd float64) func() float64 {
 // fibre reaches its rate in 200 ms.
 func fibre(name string, correlation, sd float64) shape {
 	return shape{name, minute, func(r *rand.Rand, n int) transfer {
-		t := transfer{make([]float64, n), 2, stats.SteadyOptions{RTT: 14 * time.Millisecond}}
+		t := transfer{make([]float64, n), 2, stats.SteadyOptions{RTT: 14 * time.Millisecond}, 0}
 		next := noise(r, correlation, sd)
 		for i := range t.counts {
 			t.counts[i] = next() * []float64{0.1, 0.5, 1}[min(i, 2)]
@@ -61,7 +67,7 @@ func starlink(name string, levels float64, length int) shape {
 		phase := r.IntN(150)
 		t := transfer{make([]float64, n), 4, stats.SteadyOptions{
 			RTT: 43 * time.Millisecond, Slot: 15 * time.Second, SlotStart: time.Duration(150-phase) * tenth,
-		}}
+		}, 0}
 		next := noise(r, 0.5, 0.08)
 		level, out := max(0.1, 1+levels*r.NormFloat64()), 0
 		for i := range t.counts {
@@ -88,7 +94,7 @@ func starlink(name string, levels float64, length int) shape {
 // than 1.
 func geo(name string, peak float64, overshoot bool) shape {
 	return shape{name, minute, func(r *rand.Rand, n int) transfer {
-		t := transfer{make([]float64, n), 60 + r.IntN(21), stats.SteadyOptions{RTT: 620 * time.Millisecond}}
+		t := transfer{make([]float64, n), 60 + r.IntN(21), stats.SteadyOptions{RTT: 620 * time.Millisecond}, 0}
 		reached, hidden, next := t.ramp, t.ramp, noise(r, 0.3, 0.05)
 		depth := 0.2 + 0.3*r.Float64()
 		period := 80 + 120*r.Float64()
@@ -125,7 +131,7 @@ func geo(name string, peak float64, overshoot bool) shape {
 func bbr(name string, rtt time.Duration) shape {
 	return shape{name, minute, func(r *rand.Rand, n int) transfer {
 		trip := max(1, int((rtt+tenth/2)/tenth))
-		t := transfer{make([]float64, n), 8 * trip, stats.SteadyOptions{RTT: rtt, Period: 10 * time.Second}}
+		t := transfer{make([]float64, n), 8 * trip, stats.SteadyOptions{RTT: rtt, Period: 10 * time.Second}, 0}
 		next := noise(r, 0.3, 0.05)
 		probe := 90 + r.IntN(20)
 		for i := range t.counts {
@@ -143,6 +149,35 @@ func bbr(name string, rtt time.Duration) shape {
 				}
 			}
 			t.counts[i] = rate * next()
+		}
+		return t
+	}}
+}
+
+// holding is a geostationary link that is always full, of which every 8 s on average a lost
+// packet holds back nearly all payload for two to four round trips; then what was held back
+// comes at once. The link carries 1 a count all the time.
+func holding(name string) shape {
+	return shape{name, minute, func(r *rand.Rand, n int) transfer {
+		t := transfer{make([]float64, n), 26, stats.SteadyOptions{RTT: 620 * time.Millisecond}, 10}
+		next, held, debt := noise(r, 0.3, 0.05), 0, 0.0
+		for i := range t.counts {
+			rate := next()
+			switch {
+			case i < t.ramp:
+				rate *= math.Exp2(float64(i/6) - 5)
+			case held > 0:
+				if held--; held > 0 {
+					debt += 0.95 * rate
+					rate *= 0.05
+				} else {
+					rate += debt
+					debt = 0
+				}
+			case r.Float64() < 1.0/80:
+				held = 12 + r.IntN(13)
+			}
+			t.counts[i] = rate
 		}
 		return t
 	}}
