@@ -38,6 +38,7 @@ type tally struct {
 	// Of data connections alone:
 	sent, retransmitted int64 // payload and TLS; sent counts what was sent again as often
 	unacked, lost       int64 // segments under way, and of these taken for lost
+	unsent              int64 // payload and TLS in sockets that has not been sent yet
 	header, mss         int   // of a segment
 	received            int64
 
@@ -76,12 +77,16 @@ func (a *account) look() tally {
 	return t
 }
 
+// arrived reports whether all that was written to data connections has been acknowledged.
+func (t *tally) arrived() bool { return t.unacked == 0 && t.unsent == 0 }
+
 func (t *tally) add(l *line) {
 	i := l.info
 	t.sent += i.BytesSent
 	t.retransmitted += i.BytesRetrans
 	t.unacked += i.Unacked
 	t.lost += i.Lost
+	t.unsent += max(0, i.NotSent)
 	t.received += i.BytesReceived
 	t.header, t.mss = max(t.header, i.SegmentHeader(l.conn.six)), max(t.mss, i.SndMSS)
 	t.state.Window += i.SndCwnd * int64(i.SndMSS)

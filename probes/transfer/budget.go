@@ -146,13 +146,21 @@ func (b *budget) room() (room int64, final bool) {
 	waiting := max(0, b.price.stream(b.taken)-(t.sent-t.retransmitted-b.base))
 	flying := t.unacked * int64(b.price.mss)
 	committed := t.wire + b.price.segments(waiting) + b.price.acks(flying)
-	// What is under way will be lost as often as what went before.
-	again := float64(t.lost * int64(b.price.mss))
-	if t.sent > 0 {
-		again += float64(t.retransmitted) / float64(t.sent) * float64(waiting+flying)
-	}
+	again := float64(t.lost*int64(b.price.mss)) + b.sentAgain()*float64(waiting+flying)
 	committed += int64(again)
 	return b.price.payload(b.cap - committed), waiting == 0 && flying == 0 && again < float64(b.price.mss)
+}
+
+// sentAgain returns for how many bytes to be sent again room is kept, for each byte under
+// way: what is under way is taken to be lost two and a half times as often as what went
+// before, and what is sent for it as well. The room is free when it has arrived.
+func (b *budget) sentAgain() float64 {
+	t := b.seen
+	if t.sent <= 0 || t.retransmitted <= 0 {
+		return 0
+	}
+	lost := min(0.5, float64(t.retransmitted)/float64(t.sent))
+	return 2.5 * lost / (1 - lost)
 }
 
 // watchful is how long to wait before the next look at a sender that may reach its cap,

@@ -1,12 +1,21 @@
 package transfer_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"perigee"
 	"perigee/probes/transfer"
 )
+
+func ExampleAutoDuration() {
+	fmt.Println(transfer.AutoDuration(perigee.OrbitTerrestrial, 14*time.Millisecond))
+	fmt.Println(transfer.AutoDuration(perigee.OrbitGEO, 640*time.Millisecond))
+	// Output:
+	// 11s
+	// 30s
+}
 
 func TestAutoDurationLeavesRoomForTheRamp(t *testing.T) {
 	const ms = time.Millisecond

@@ -70,7 +70,7 @@ func (r *run) part(ctx context.Context, reason perigee.StopReason, then time.Dur
 	if !r.o.down() {
 		r.recordTCP(then)
 		r.stopSending()
-		if reason == perigee.StoppedAtCap && r.account.look().unacked == 0 {
+		if all := r.account.look(); reason == perigee.StoppedAtCap && all.arrived() {
 			// All that was sent has arrived, and need only be read there.
 			drain = r.patience() / 2
 			for _, c := range r.data {

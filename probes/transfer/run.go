@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -28,6 +29,11 @@ type run struct {
 	price   price
 	warned  sync.Once
 	sender  string // congestion control of it; empty if not known
+	remote  netip.Addr
+
+	// deviceBase is what the link's device had counted before the transfer.
+	deviceBase  int64
+	deviceKnown bool
 
 	account account
 	counts  *counts

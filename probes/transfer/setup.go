@@ -29,6 +29,10 @@ func (r *run) setUp(ctx context.Context) error {
 	r.control = control
 	r.account.open(control, false)
 	r.price.secured = r.o.TLS != nil
+	r.remote = remote.Addr()
+	if device, err := r.o.Binder.Counters(r.remote); err == nil {
+		r.deviceBase, r.deviceKnown = device.IPBytes()-r.account.look().wire, true
+	}
 	if err := r.askForSession(ctx); err != nil {
 		return r.failed("asking the far end", err)
 	}

@@ -38,12 +38,12 @@ func (w *watch) over() bool {
 	if !t.known { // going down the far end keeps to its allowance, going up budget does
 		return w.sent
 	}
-	if w.sent && t.unacked == 0 {
+	if w.sent && t.arrived() {
 		return true
 	}
 	left := int64(wire.MaxDuration)
 	if limit := w.r.o.MaxBytes; limit > 0 {
-		if left = limit - t.wire - w.coming(t); left <= 0 {
+		if left = limit - limit/margin - w.moved(t) - w.coming(t); left <= 0 {
 			return true
 		}
 	}
@@ -57,12 +57,41 @@ func (w *watch) over() bool {
 	return false
 }
 
+const (
+	// margin is the part of a cap, one in so many bytes, that is left for what moves
+	// between two looks.
+	margin = 200
+
+	// uncounted is the most that the sockets' own count may lack, one in so many bytes.
+	uncounted = 33
+
+	// afterwards is what each segment under way still costs when its stream is reset:
+	// where segments were lost, an acknowledgement with selective ones for each, and
+	// the system's answer to it.
+	afterwards = 28 + headerReset
+
+	headerReset = 40
+)
+
+// moved returns what has moved over the wire. What the sockets do not tell, which are
+// selective acknowledgements and payload that came twice, the link's device does; but it
+// counts the traffic of others too, so its word is taken for a small part only.
+func (w *watch) moved(t tally) int64 {
+	if !w.r.deviceKnown {
+		return t.wire
+	}
+	device, err := w.r.o.Binder.Counters(w.r.remote)
+	if err != nil {
+		return t.wire
+	}
+	return min(max(t.wire, device.IPBytes()-w.r.deviceBase), t.wire+t.wire/uncounted)
+}
+
 // coming returns what would still move over the wire if the streams were reset now.
 func (w *watch) coming(t tally) int64 {
 	p := w.r.budget.price
 	if !w.r.o.down() {
-		// Acknowledgements of every second segment, and what the system answers to them.
-		return p.acks(t.unacked * int64(p.mss))
+		return t.unacked * int64(p.header+afterwards)
 	}
 	// What the far end has sent and not heard back about; never more than it may send.
 	elapsed := time.Since(w.r.counts.start).Seconds()

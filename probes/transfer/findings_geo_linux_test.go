@@ -1,0 +1,83 @@
+package transfer_test
+
+import (
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"perigee"
+	"perigee/internal/lab"
+	"perigee/probes/transfer"
+)
+
+// TestShortTestSaysWhatALongOneSaysOnGEO makes tests of 10 s on some links, one after the
+// other, and of 60 s on others at the same time. The steady rate of each short one is that
+// of the long ones, or it says that there is none; its mean over everything is a fifth
+// below, for it is slow start.
+func TestShortTestSaysWhatALongOneSaysOnGEO(t *testing.T) {
+	long(t)
+	const (
+		longs  = 2 // links
+		shorts = 3
+		each   = 5 // short tests on a link
+	)
+	for _, w := range []way{
+		{perigee.LoadDown, "cubic", transfer.AutoStreams(perigee.OrbitGEO, perigee.LoadDown)},
+		{perigee.LoadUp, "cubic", transfer.AutoStreams(perigee.OrbitGEO, perigee.LoadUp)},
+	} {
+		t.Run(w.name(), func(t *testing.T) {
+			l := copies(t, 1, slices.Repeat([]lab.Profile{lab.GEO()}, longs+shorts)...)
+			results := abreast(t, l, func(i int) []transfer.Options {
+				if i < longs {
+					return []transfer.Options{by(t, l, i, w, time.Minute)}
+				}
+				var tests []transfer.Options
+				for range each {
+					tests = append(tests, by(t, l, i, w, 10*time.Second))
+				}
+				return tests
+			})
+			full, brief := slices.Concat(results[:longs]...), slices.Concat(results[longs:]...)
+			steady, whole := mean(full, rate), mean(full, wholeRate)
+			for _, r := range full {
+				t.Logf("60 s: steady %.2f Mbit/s after %.1f s; everything %.2f", r.Rate/1e6, r.Ramp.Seconds(), r.WholeRate/1e6)
+			}
+			found, naive := 0, 0.0
+			for _, r := range brief {
+				off := r.Rate/steady - 1
+				naive += math.Abs(r.WholeRate/whole-1) / float64(len(brief))
+				t.Logf("10 s: steady %.2f Mbit/s after %.1f s, %+.1f %% (%v); everything %.2f, %+.1f %%", r.Rate/1e6, r.Ramp.Seconds(), 100*off, r.Steady, r.WholeRate/1e6, 100*(r.WholeRate/whole-1))
+				if !r.Steady {
+					continue
+				}
+				found++
+				if math.Abs(off) > 0.05 {
+					t.Errorf("the steady rate of 10 s is %+.1f %% off that of 60 s", 100*off)
+				}
+			}
+			t.Logf("%d of %d short tests have a steady rate; means over everything are off by %.1f %% on average", found, len(brief), 100*naive)
+			if found < len(brief)*3/4 {
+				t.Errorf("%d of %d short tests have a steady rate, want three quarters", found, len(brief))
+			}
+			if w.load == perigee.LoadDown && naive < 0.1 {
+				t.Errorf("means over everything are off by %.1f %% only: the link does not test what it is for", 100*naive)
+			}
+		})
+	}
+}
+
+// TestShortTestSaysWhatALongPathCarries is the above for every day: a path as long, with a
+// rate that is known and without stray losses.
+func TestShortTestSaysWhatALongPathCarries(t *testing.T) {
+	const carries = 20e6
+	l := newLab(t, plain("geo", carries, 310*time.Millisecond, 1600e3))
+	r := run(t, by(t, l, 0, way{perigee.LoadDown, "cubic", transfer.AutoStreams(perigee.OrbitGEO, perigee.LoadDown)}, 10*time.Second))
+	t.Logf("steady %.2f Mbit/s after %.1f s (%v); everything %.2f; the link carries %.2f", r.Rate/1e6, r.Ramp.Seconds(), r.Steady, r.WholeRate/1e6, ideal(carries)/1e6)
+	if !within(r.Rate/ideal(carries), 0.95, 1.05) || !r.Steady {
+		t.Errorf("steady %.2f Mbit/s (%v), the link carries %.2f", r.Rate/1e6, r.Steady, ideal(carries)/1e6)
+	}
+	if r.WholeRate > 0.9*ideal(carries) || !within(r.Ramp.Seconds(), 1, 5) {
+		t.Errorf("%.2f Mbit/s over everything, ramp %v: the path does not test what it is for", r.WholeRate/1e6, r.Ramp)
+	}
+}
