@@ -11,10 +11,13 @@ const (
 	heldRTTs = 5
 
 	// Payload is taken for held back if less than silent of the mean came for a round
-	// trip, and owed of a round trip's payload is still to come, or came within one. A
-	// sender that is only slower for a while does not come near either.
-	silent = 0.3
-	owed   = 0.5
+	// trip, and owed of a round trip's payload is still to come, or came too much and
+	// made for one round trip at more than burst of the mean. With some of many
+	// connections held back, that is all there is to see. What CUBIC makes of its window
+	// after a loss, 0.7 of it, is not so silent, and no link bursts.
+	silent = 0.6
+	owed   = 0.25
+	burst  = 1.5
 )
 
 // caughtUp returns the last moment at which nothing was held back of what followed
@@ -69,14 +72,14 @@ func (t *transfer) paid(start int) int {
 			return start
 		}
 	}
-	mean, burst, quiet := t.mean(end, t.n), false, false
-	for i := max(0, start-t.rtt); i+t.rtt <= end; i++ {
-		burst = burst || t.mean(i, i+t.rtt) > (1+owed)*mean
+	mean, came, quiet := t.mean(end, t.n), false, false
+	for i := start; i < end && i+t.rtt <= t.n; i++ {
+		came = came || t.mean(i, i+t.rtt) > burst*mean
 	}
 	for i := max(0, start-lag); i+t.rtt <= start; i++ {
 		quiet = quiet || t.mean(i, i+t.rtt) < silent*mean
 	}
-	if burst && quiet {
+	if came && quiet {
 		return end
 	}
 	return start

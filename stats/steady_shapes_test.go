@@ -154,13 +154,14 @@ func bbr(name string, rtt time.Duration) shape {
 	}}
 }
 
-// holding is a geostationary link that is always full, of which every 8 s on average a lost
-// packet holds back nearly all payload for two to four round trips; then what was held back
-// comes at once. The link carries 1 a count all the time.
+// holding is a geostationary link that is always full, of which every 8 s on average a loss
+// holds back the payload of some of many connections, a third of them to all, for two to
+// four round trips; then what was held back comes at once. The link carries 1 a count all
+// the time.
 func holding(name string) shape {
 	return shape{name, minute, func(r *rand.Rand, n int) transfer {
 		t := transfer{make([]float64, n), 26, stats.SteadyOptions{RTT: 620 * time.Millisecond}, 10}
-		next, held, debt := noise(r, 0.3, 0.05), 0, 0.0
+		next, held, share, debt := noise(r, 0.3, 0.05), 0, 0.0, 0.0
 		for i := range t.counts {
 			rate := next()
 			switch {
@@ -168,14 +169,14 @@ func holding(name string) shape {
 				rate *= math.Exp2(float64(i/6) - 5)
 			case held > 0:
 				if held--; held > 0 {
-					debt += 0.95 * rate
-					rate *= 0.05
+					debt += share * rate
+					rate *= 1 - share
 				} else {
 					rate += debt
 					debt = 0
 				}
 			case r.Float64() < 1.0/80:
-				held = 12 + r.IntN(13)
+				held, share = 12+r.IntN(13), 1-0.67*r.Float64()
 			}
 			t.counts[i] = rate
 		}
