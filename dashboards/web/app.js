@@ -18,7 +18,10 @@ let events = null;        // the event stream
 let live = false;         // whether it is open
 let listenAgain = 0;      // when it may be opened, if it was refused
 let lastHistory = -Infinity;
-const series = new Map(); // points by stream
+let lastTransfers = -Infinity;
+let transfers = new Map(); // the newest by site, link and direction
+let budgets = new Map();   // by site and link
+const series = new Map();  // points by stream
 
 // el makes an element with attributes and children; strings become text.
 function el(name, attributes, ...children) {
@@ -125,7 +128,7 @@ function figure(name, value, unit) {
 function streamView(link, s, alone) {
   const q = s.rtt_seconds.quantiles, silent = s.state === "silent";
   const ms = (v) => (v === null || silent ? null : milliseconds(v));
-  const title = `to ${s.target}${s.family === "ipv6" ? " over IPv6" : ""}` + (alone || s.state === "up" ? "" : ` · ${s.state_text}`);
+  const title = `to ${s.target}${s.family === "ipv6" ? " over IPv6" : ""}${s.load === "idle" ? "" : ", beside a transfer " + s.load}` + (alone || s.state === "up" ? "" : ` · ${s.state_text}`);
   return el("div", { class: "stream " + s.state },
     el("h4", {}, title),
     el("dl", { class: "figures" },
@@ -134,11 +137,38 @@ function streamView(link, s, alone) {
     ...sparkline(series.get(streamKey(link, s)) || [], sparkMinutes));
 }
 
+// rate writes bits per second as a person reads them.
+function rate(bits) {
+  const [size, unit] = bits >= 1e9 ? [1e9, "Gbit/s"] : bits >= 1e6 ? [1e6, "Mbit/s"] : [1e3, "kbit/s"];
+  return [(bits / size).toPrecision(3).replace(/e.*/, ""), unit];
+}
+
+// transferView says what the last transfers over a link told, and what its budget has left.
+function transferView(link) {
+  const key = (direction) => JSON.stringify([link.site, link.link, direction]);
+  const rows = ["down", "up"].map((direction) => [direction, transfers.get(key(direction))]).filter(([, t]) => t);
+  const budget = budgets.get(JSON.stringify([link.site, link.link]));
+  const parts = [];
+  if (rows.length) {
+    const items = rows.flatMap(([direction, t]) => {
+      const [value, unit] = rate(t.bits_per_second);
+      return figure(direction + (t.error_ratio === null ? "" : ", ± " + percent(t.error_ratio) + " %"), value, unit);
+    });
+    const loaded = rows.map(([, t]) => t.rtt_increase_seconds).filter((v) => v !== null);
+    if (loaded.length) items.push(...figure("RTT added by load", milliseconds(Math.max(...loaded)), "ms"));
+    const newest = rows.map(([, t]) => t.time).sort().at(-1);
+    parts.push(el("dl", { class: "figures" }, ...items), el("p", { class: "caption" }, el("span", {}, "throughput of " + moment(newest))));
+  }
+  if (budget && budget.state !== "none") parts.push(el("p", { class: "caption" }, el("span", {}, budget.state_text)));
+  return parts.length ? [el("div", { class: "stream" }, ...parts)] : [];
+}
+
 function card(link) {
   const box = el("article", { class: "card " + link.state },
     el("h3", {}, named(link.site, link.link), el("span", { class: "orbit" }, link.orbit === null ? "" : link.orbit)),
     el("p", { class: "state" }, el("span", { class: "word" })),
-    ...link.last_minute.map((s) => streamView(link, s, link.last_minute.length === 1)));
+    ...link.last_minute.map((s) => streamView(link, s, link.last_minute.length === 1)),
+    ...transferView(link));
   if (link.last !== null) box.append(el("p", { class: "caption" }, el("span", { class: "age" })));
   return box;
 }
@@ -205,9 +235,19 @@ async function outbox(forwards) {
   });
 }
 
+// readTransfers reads the newest transfer of each link and direction, and budgets.
+async function readTransfers(keepsBudgets) {
+  if (performance.now() - lastTransfers < historyEvery) return;
+  const newest = await get("/throughput", { from: "7d", limit: 500, series: false }).catch(() => []);
+  transfers = new Map(newest.map((t) => [JSON.stringify([t.site, t.link, t.direction]), t])); // the last of each stays
+  const all = keepsBudgets ? await get("/budget").catch(() => []) : [];
+  budgets = new Map(all.map((b) => [JSON.stringify([b.site, b.link]), b]));
+  lastTransfers = performance.now();
+}
+
 async function refresh() {
   try {
-    const { measures, forwards } = monitor ??= await get("/monitor");
+    const { measures, forwards, budgets: keepsBudgets } = monitor ??= await get("/monitor");
     listen(measures);
     const all = await get("/links"), fresh = choose(all);
     await Promise.all(fresh.flatMap((link) => link.last_minute.map(async (s) => {
@@ -219,6 +259,7 @@ async function refresh() {
     fetchedAt = performance.now();
     answered = true;
     byId("trouble").hidden = true;
+    await readTransfers(keepsBudgets);
     drawLinks();
     await outbox(forwards);
   } catch (error) {
@@ -316,6 +357,7 @@ function listen(measures) {
     listenAgain = performance.now() + 30_000;
   };
   events.addEventListener("sample", updateSoon);
+  events.addEventListener("throughput", () => { lastTransfers = -Infinity; updateSoon(); });
   for (const kind of ["outage", "gap"]) events.addEventListener(kind, () => { lastHistory = -Infinity; updateSoon(); });
 }
 
