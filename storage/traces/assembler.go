@@ -28,6 +28,7 @@ type observation struct {
 	fate      fate
 	rtt       time.Duration // if replied
 	duplicate bool          // the trace calls it a further reply
+	overdue   bool          // at is when it was given up, later than when it was sent
 	heard     bool          // at and rtt say when the reply came, and so in which order replies did
 	apart     bool          // its order among its neighbours is not known
 	cause     string        // if failed
@@ -95,6 +96,15 @@ func newAssembler(c *collector, key perigee.Stream) *assembler {
 	return a
 }
 
+// bypass has the probes go to the windower at once: the trace says their order.
+func (a *assembler) bypass(interval time.Duration) *windower {
+	if a.c.options.Interval != 0 {
+		interval = a.c.options.Interval
+	}
+	a.leading, a.interval, a.w.interval = false, interval, interval
+	return &a.w
+}
+
 // hold is how long after sending a probe more may be told of it.
 func (a *assembler) hold() int64 { return int64(perigee.LateHorizon(a.c.options.LossTimeout)) }
 
@@ -156,10 +166,18 @@ func (a *assembler) led() {
 
 func (a *assembler) process(o observation) error {
 	if !a.begun {
+		if o.overdue {
+			o.at = max(1, o.at-int64(min(a.interval, time.Second)))
+		}
 		a.begin(o)
 		return nil
 	}
 	n := a.unwrap(o)
+	if o.overdue {
+		// The clock says only that it was sent before; the neighbours say when.
+		steps := n - (a.base + int64(len(a.slots)) - 1)
+		o.at = min(o.at, a.top+int64(a.interval)*min(max(steps, 0), lostLimit))
+	}
 	switch next := a.base + int64(len(a.slots)); {
 	case n >= next:
 		return a.advance(n, o)

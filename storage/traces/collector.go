@@ -30,6 +30,9 @@ type collector struct {
 	renamed perigee.TargetID // what the trace calls the target that Options.Target names
 	named   bool
 
+	relinked perigee.LinkID // likewise the link, of our own exports
+	linked   bool
+
 	batch      perigee.Batch
 	singletons int
 	failed     error // of put; nothing more is handed over

@@ -14,7 +14,7 @@ import (
 // The columns before the numbers of a sample, and after.
 var (
 	sampleHead = []string{"start", "start_unix_seconds", "site", "link", "target", "method", "family", "load"}
-	sampleTail = []string{"interface_index", "interface", "local", "remote", "cause"}
+	sampleTail = []string{"interface_index", "interface", "local", "remote", "cause", "sketch", "state"}
 )
 
 // SampleColumns returns the header of WriteCSV.
@@ -43,7 +43,8 @@ func WriteCSV(w io.Writer, samples iter.Seq2[perigee.Sample, error]) error {
 		for _, n := range numbers {
 			row = append(row, n.cell())
 		}
-		row = append(row, strconv.Itoa(s.Proof.InterfaceIndex), s.Proof.InterfaceName, address(s.Proof.Local), address(s.Proof.Remote), s.Cause)
+		sketch, state := encoded(s)
+		row = append(row, strconv.Itoa(s.Proof.InterfaceIndex), s.Proof.InterfaceName, address(s.Proof.Local), address(s.Proof.Remote), s.Cause, sketch, state)
 		return out.Write(row)
 	})
 }

@@ -125,8 +125,14 @@ func Import(r io.Reader, f Format, o Options, put func(perigee.Batch) error) (Re
 
 // readers read a whole trace each. They return an error of the source only.
 var readers = map[Format]func(io.Reader, *collector) error{
-	FormatPing: readPing,
-	FormatCSV:  readCSV,
+	FormatPing:      readPing,
+	FormatFping:     readFping,
+	FormatIRTT:      readIRTT,
+	FormatIperf3:    readIperf3,
+	FormatLP:        readLP,
+	FormatSmokeping: readSmokeping,
+	FormatPerigee:   readOwn,
+	FormatCSV:       readCSV,
 }
 
 // Samples yields the windows of a trace with their singletons, as perigee.Store's

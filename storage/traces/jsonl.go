@@ -37,6 +37,8 @@ type sampleJSON struct {
 	LossPeriod         lossPeriodJSON `json:"loss_period"`
 	Proof              proofJSON      `json:"proof"`
 	Cause              string         `json:"cause"`
+	Sketch             string         `json:"sketch"`
+	State              string         `json:"state"`
 }
 
 type countsJSON struct {
@@ -157,6 +159,7 @@ func newSampleJSON(s *perigee.Sample) sampleJSON {
 		rtt.Quantiles[p.key] = optional(s.RTT.Quantile(p.q))
 	}
 	ipdv := &s.Variation.IPDV
+	sketch, state := encoded(s)
 	return sampleJSON{
 		Start:              text(appendTime(nil, s.Start)),
 		StartUnixSeconds:   json.Number(appendUnix(nil, s.Start)),
@@ -174,6 +177,8 @@ func newSampleJSON(s *perigee.Sample) sampleJSON {
 		LossPeriod:         lossPeriodJSON{s.LossRuns.Count, s.LossRuns.Longest.Packets, s.LossRuns.Longest.Seconds},
 		Proof:              proofJSON{s.Proof.InterfaceIndex, s.Proof.InterfaceName, address(s.Proof.Local), address(s.Proof.Remote)},
 		Cause:              s.Cause,
+		Sketch:             sketch,
+		State:              state,
 	}
 }
 

@@ -197,13 +197,7 @@ func (p *pingReader) probe(number, stamp int64, line []byte) error {
 	case stamp != 0:
 		// It is said when the next probe is sent, or when the bad news came.
 		p.stamped = true
-		o.at = stamp
-		if bytes.Contains(line, []byte("no answer yet")) {
-			o.at -= int64(max(s.interval, time.Millisecond))
-			if s.interval == 0 {
-				o.at -= int64(pingInterval)
-			}
-		}
+		o.at, o.overdue = stamp, true
 	case p.start == 0:
 		return errors.New("it has no time: record with ping -D, or say when the first probe was sent with --start")
 	case p.runs > 1:

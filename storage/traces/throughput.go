@@ -1,6 +1,7 @@
 package traces
 
 import (
+	"encoding/base64"
 	"encoding/csv"
 	"encoding/json"
 	"io"
@@ -13,7 +14,7 @@ import (
 // throughputText are the columns of words before and after the numbers of a transfer.
 var (
 	throughputHead = []string{"start", "start_unix_seconds", "site", "link", "target", "method", "family", "direction", "server", "congestion", "stop", "steady", "receiver_counted"}
-	throughputTail = []string{"interface_index", "interface", "local", "remote"}
+	throughputTail = []string{"interface_index", "interface", "local", "remote", "state"}
 )
 
 // appendThroughputNumbers appends every count and statistic of t, always the same ones
@@ -82,7 +83,7 @@ func WriteThroughputsCSV(w io.Writer, throughputs iter.Seq2[perigee.Throughput, 
 		for _, n := range numbers {
 			row = append(row, n.cell())
 		}
-		row = append(row, strconv.Itoa(t.Proof.InterfaceIndex), t.Proof.InterfaceName, address(t.Proof.Local), address(t.Proof.Remote))
+		row = append(row, strconv.Itoa(t.Proof.InterfaceIndex), t.Proof.InterfaceName, address(t.Proof.Local), address(t.Proof.Remote), packed(t))
 		return out.Write(row)
 	})
 }
@@ -121,12 +122,18 @@ func WriteThroughputsJSONL(w io.Writer, throughputs iter.Seq2[perigee.Throughput
 			states = append(states, tcpJSON{c.At.Seconds(), c.RTT.Seconds(), c.MinRTT.Seconds(), c.Window, c.Retransmitted, c.DeliveryRate})
 		}
 		object.add("tcp", states)
+		object.add("state", packed(t))
 		line, err := object.line()
 		if err == nil {
 			_, err = out.Write(line)
 		}
 		return err
 	}, out.Flush)
+}
+
+// packed returns all of t but its stream and start, as stores keep it.
+func packed(t *perigee.Throughput) string {
+	return base64.StdEncoding.EncodeToString(t.Pack(nil))
 }
 
 // seriesJSON is what the receiver counted in each interval.

@@ -33,6 +33,7 @@ type windower struct {
 	start  int64          // of the window, nanoseconds since the Unix epoch
 	border int64          // of the grid, at which it ends
 	causes map[string]int
+	summed bool // some of its probes are not known one by one
 
 	joined bool  // a part is going on: the next window begins where this one ends
 	last   int64 // when the last probe was sent
@@ -113,7 +114,7 @@ func (w *windower) begin(at int64) {
 	}
 	w.joined, w.open = true, true
 	w.border = floor + windowLength
-	w.sample = perigee.Sample{}
+	w.sample, w.summed = perigee.Sample{}, false
 	clear(w.causes)
 }
 
@@ -121,7 +122,10 @@ func (w *windower) begin(at int64) {
 func (w *windower) close(end int64) {
 	s := w.sample
 	w.open = false
-	if s.Counts.Planned > windowSingletons {
+	if w.summed {
+		s.Singletons = nil
+	}
+	if s.Counts.Planned > windowSingletons && s.Singletons != nil {
 		s.Singletons = nil
 		w.c.note("windows of more than 100000 probes are kept without their single probes")
 	}
