@@ -165,12 +165,15 @@ func (p plan) transferSettings() config.Transfer {
 	t := config.Transfer{
 		Every: config.DefaultEvery, Schedule: config.DefaultSchedule, MaxBytes: config.DefaultMaxBytes, Precision: config.DefaultPrecision,
 		BusyAbove: config.DefaultBusyAbove, LoadedInterval: config.DefaultLoadedInterval, Method: config.TransferOokla,
-		Directions: []perigee.Load{perigee.LoadDown, perigee.LoadUp}, Streams: []int{config.DefaultStreams},
+		Directions: []perigee.Load{perigee.LoadDown, perigee.LoadUp},
 	}
 	if p.transfer != nil {
 		t = *p.transfer
 	} else if len(p.farEnds) > 0 {
 		t.Method = config.TransferPerigee
+	}
+	if len(t.Streams) == 0 {
+		t.Streams = []int{0} // by orbit
 	}
 	if len(t.Congestion) == 0 {
 		t.Congestion = []string{""}

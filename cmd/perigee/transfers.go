@@ -35,6 +35,10 @@ const (
 	// a few turns of the usual combinations.
 	lastRounds = 24
 
+	// publicStreams is how many connections are made to a public server: no more than
+	// a browser would.
+	publicStreams = 6
+
 	// othersFor is how long the link is watched for others' traffic.
 	othersFor = 2 * time.Second
 )
@@ -268,6 +272,9 @@ func (t *transferring) make(ctx context.Context, job probes.Transfer) (perigee.T
 
 func (t *transferring) withFarEnd(ctx context.Context, job probes.Transfer, link perigee.Link, far farEnd, stream perigee.Stream, rtt, takes time.Duration) (perigee.Throughput, error) {
 	stream.Method = perigee.MethodTransfer
+	if job.Streams == 0 {
+		job.Streams = transfer.AutoStreams(link.Orbit, job.Direction)
+	}
 	o := transfer.Options{
 		Binder: t.binders[link.ID], Address: far.address, Key: far.key, TLS: far.tls, Stream: stream,
 		Streams: job.Streams, Congestion: job.Congestion, MaxDuration: takes, MaxBytes: job.MaxBytes,
@@ -287,6 +294,9 @@ func (t *transferring) withFarEnd(ctx context.Context, job probes.Transfer, link
 
 func (t *transferring) withPublicServer(ctx context.Context, job probes.Transfer, link perigee.Link, stream perigee.Stream, rtt, takes time.Duration) (perigee.Throughput, error) {
 	stream.Target = ""
+	if job.Streams == 0 {
+		job.Streams = publicStreams
+	}
 	o := ookla.Options{
 		Stream: stream, Binding: bindOptions(link), Server: t.settings.Server, Streams: job.Streams,
 		MaxDuration: takes, MaxBytes: job.MaxBytes, Precision: t.settings.Precision, Command: newOoklaChild, Clock: t.clock,

@@ -13,7 +13,6 @@ import (
 const (
 	DefaultEvery          = time.Hour
 	DefaultSchedule       = "hashed"
-	DefaultStreams        = 8
 	DefaultMaxBytes       = 200_000_000
 	DefaultPrecision      = 0.05
 	DefaultBusyAbove      = 1_000_000 // bit/s
@@ -157,16 +156,14 @@ func (r *reader) directions(raw []value) []perigee.Load {
 	return ways
 }
 
-// streams reads the numbers of connections to measure with.
+// streams reads the numbers of connections to measure with; none if that is left to the
+// link's orbit.
 func (r *reader) streams(raw []value) []int {
 	var numbers []int
 	for _, v := range r.different(raw) {
 		if n, ok := r.integer(v, 1, maxStreams, "a number of streams"); ok {
 			numbers = append(numbers, int(n))
 		}
-	}
-	if len(raw) == 0 {
-		return []int{DefaultStreams}
 	}
 	return numbers
 }

@@ -22,7 +22,7 @@ func TestTransfers(t *testing.T) {
 	const far = "  - {name: far, reflector: \"far.example.net:4862\", key_file: /etc/far.key}\n"
 	both := []perigee.Load{perigee.LoadDown, perigee.LoadUp}
 	defaults := Transfer{
-		Every: time.Hour, Schedule: "hashed", Method: TransferOokla, Directions: both, Streams: []int{8},
+		Every: time.Hour, Schedule: "hashed", Method: TransferOokla, Directions: both,
 		MaxBytes: 200e6, Precision: 0.05, BusyAbove: 1e6, LoadedInterval: 50 * time.Millisecond,
 	}
 	for _, c := range []struct {
