@@ -49,6 +49,10 @@ type Options struct {
 	// that this process makes none.
 	Measure Measure
 
+	// Clock says how good the clock is that stamps probes, for /slots. If nil, that
+	// is not known.
+	Clock func() perigee.ClockQuality
+
 	// Collectors add to /metrics, e.g. the state of the store.
 	Collectors []prometheus.Collector
 
@@ -72,6 +76,7 @@ type server struct {
 	outbox    Outbox
 	budget    Budget
 	measure   Measure
+	clock     func() perigee.ClockQuality
 	log       *slog.Logger
 	heartbeat time.Duration
 }
@@ -81,7 +86,7 @@ type server struct {
 func New(o Options) http.Handler { return newServer(o).handler(o) }
 
 func newServer(o Options) *server {
-	s := &server{store: o.Store, version: o.Version, now: o.Now, ready: o.Ready, export: o.Export, feed: o.Feed, outbox: o.Outbox, budget: o.Budget, measure: o.Measure, log: o.Log, heartbeat: heartbeat}
+	s := &server{store: o.Store, version: o.Version, now: o.Now, ready: o.Ready, export: o.Export, feed: o.Feed, outbox: o.Outbox, budget: o.Budget, measure: o.Measure, clock: o.Clock, log: o.Log, heartbeat: heartbeat}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -142,6 +147,7 @@ func (s *server) register(router chi.Router, version string) huma.API {
 	get(s, api, "summary", "/links/{link}/summary", "What a link did over a range", nil, s.summary)
 	get(s, api, "series", "/series", "A metric over time", nil, s.series)
 	get(s, api, "compare", "/compare", "How links compare, and how sure that is", nil, s.compare)
+	get(s, api, "slots", "/slots", "Whether round trips step in Starlink's slots of 15 s", nil, s.slots)
 	get(s, api, "outages", "/outages", "Times without an answered probe", nil, s.outages)
 	get(s, api, "gaps", "/gaps", "Times in which the monitor was not measuring", nil, s.gaps)
 	get(s, api, "throughput", "/throughput", "Transfers, and latency while they ran", nil, s.throughputs)

@@ -52,6 +52,7 @@ func newSample(s perigee.Stream, start time.Time, rtt func() float64) perigee.Sa
 			variation.Missed()
 		}
 		sample.Counts.Add(singleton)
+		sample.Singletons = append(sample.Singletons, singleton)
 		sample.LossRuns.Add(v < 0, 1)
 	}
 	sample.Variation = variation.Cut()

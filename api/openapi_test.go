@@ -49,7 +49,7 @@ func TestDocumentIsComplete(t *testing.T) {
 	for _, path := range []string{
 		"/links", "/links/{link}", "/links/{link}/summary", "/series", "/compare", "/outages", "/gaps", "/export", "/live",
 		"/monitor", "/outbox", "/outbox/dead-letters", "/outbox/resend", "/outbox/retry",
-		"/throughput", "/budget", "/probes", "/probes/{id}",
+		"/throughput", "/budget", "/probes", "/probes/{id}", "/slots",
 	} {
 		op, _ := at(paths, prefix+path, cmp.Or(methods[path], "get")).(map[string]any)
 		if op == nil {
@@ -69,8 +69,8 @@ func TestDocumentIsComplete(t *testing.T) {
 			}
 		}
 	}
-	if len(paths) != 18 {
-		t.Errorf("%d paths are described, want 18: a new one belongs into this test", len(paths))
+	if len(paths) != 19 {
+		t.Errorf("%d paths are described, want 19: a new one belongs into this test", len(paths))
 	}
 	resolveRefs(t, d, d)
 }
@@ -115,6 +115,7 @@ func TestAnswersFollowTheirSchemas(t *testing.T) {
 		{"/series", "/series?link=" + name},
 		{"/compare", "/compare?" + wholeRange},
 		{"/compare", "/compare?metric=availability&" + wholeRange},
+		{"/slots", "/slots?link=fibre&series=true&" + wholeRange},
 		{"/outages", "/outages?" + wholeRange},
 		{"/gaps", "/gaps?" + wholeRange},
 		{"/monitor", "/monitor"},
