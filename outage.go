@@ -65,6 +65,7 @@ const (
 	EventClockForward   EventKind = "clock_set_forward"
 	EventClockBack      EventKind = "clock_set_back" // their count makes later window starts unique
 	EventStoreFailed    EventKind = "store_failed"
+	EventImported       EventKind = "imported" // results came from a file; Detail says which
 
 	// Of transfers that did not take place, or of which nothing stands. Detail is
 	// TransferDetail's.

@@ -12,6 +12,7 @@
 //	perigee budget        what each link moved this month, and may still move
 //	perigee compare       how the links compare, from the store
 //	perigee export        every result as CSV, JSON lines or line protocol
+//	perigee import        results of ping, fping, irtt, iperf3 and others
 //	perigee influx        setup, check, status, resend: the way to InfluxDB
 //	perigee doctor        permissions, binding of each link, clock, disk
 //	perigee config check  the configuration, with every fault by line
@@ -71,6 +72,7 @@ type cli struct {
 	Budget  budgetCommand  `cmd:"" help:"What each link moved this month, and may still move."`
 	Compare compareCommand `cmd:"" help:"Say how links compare, from the stored results."`
 	Export  exportCommand  `cmd:"" help:"Write stored results as CSV, JSON lines or InfluxDB line protocol."`
+	Import  importCommand  `cmd:"" help:"Read results of ping, fping, irtt, iperf3, SmokePing, Telegraf, or our own exports."`
 	Influx  influxCommand  `cmd:"" help:"Set up, check and look after the way to InfluxDB."`
 	Doctor  doctorCommand  `cmd:"" help:"Check permissions, the binding of each link, clock and disk. Sends nothing."`
 	Config  configCommand  `cmd:"" help:"Work with the configuration file."`

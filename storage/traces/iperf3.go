@@ -220,7 +220,7 @@ func (x *iperf3Transfer) count(t *perigee.Throughput) {
 		t.ReceiverCounted = x.down
 	}
 	if seconds > 0 && seconds < 1e6 {
-		t.Length = time.Duration(seconds * 1e9)
+		t.Length = time.Duration(math.Round(seconds*1e6)) * time.Microsecond
 	}
 	if x.down && regular && counted > 0 && first > 0 && first < 1e6 {
 		t.Series, t.Bytes = series, counted
@@ -248,7 +248,7 @@ func (x *iperf3Transfer) states(t *perigee.Throughput) {
 		if n == 0 || !(interval.Sum.End >= 0 && interval.Sum.End < 1e6) {
 			continue
 		}
-		state.At = time.Duration(interval.Sum.End * 1e9)
+		state.At = time.Duration(math.Round(interval.Sum.End*1e6)) * time.Microsecond
 		state.RTT /= time.Duration(n)
 		least = min(least, state.RTT)
 		state.MinRTT = least

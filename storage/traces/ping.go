@@ -25,6 +25,7 @@ type pingReader struct {
 	family perigee.Family
 
 	runs    int
+	told    bool  // a line told of a probe of this run, whether it could be used or not
 	stamped bool  // a line had a stamp
 	start   int64 // of a run without stamps, when probe first was sent
 	first   int64 // number of the first probe of the run
@@ -100,7 +101,7 @@ func (p *pingReader) header(line []byte) error {
 	if bytes.Contains(line, []byte("): ")) {
 		p.first = 0
 	}
-	p.runs++
+	p.runs, p.told = p.runs+1, false
 	p.wraps, p.before = 0, 0
 	p.stream = nil
 	s, err := p.assembler()
@@ -144,15 +145,12 @@ func (p *pingReader) statistics(line []byte) error {
 	if err != nil || p.stream == nil {
 		return errNothing
 	}
-	if !p.stream.begun && len(p.stream.lead) == 0 && total > 0 && !p.untimed() {
+	if !p.told && total > 0 {
 		return fmt.Errorf("nothing was answered, and no line says when these %d probes were sent: use ping -O to have it said", total)
 	}
 	p.stream.transmitted(total)
 	return errNothing
 }
-
-// untimed reports whether times are counted from Options.Start.
-func (p *pingReader) untimed() bool { return p.start != 0 && !p.stamped }
 
 // refused takes the word that the system did not send, such as
 // "ping: sendmsg: Network is unreachable", which has no number.
@@ -170,6 +168,7 @@ func (p *pingReader) refused(line []byte) error {
 
 // probe takes a line about a numbered probe.
 func (p *pingReader) probe(number, stamp int64, line []byte) error {
+	p.told = true
 	seq, ok := numberAfter(line, "seq=", "icmp_seq ")
 	if !ok {
 		return errors.New("its sequence number cannot be read")
