@@ -46,7 +46,7 @@ type SlotQuery struct {
 	Family Family   // empty: ipv4 if measured, else ipv6
 
 	// From and To bound the range, of MaxSlotsRange at most. Without To it ends
-	// with the last sample; without From it is a day.
+	// with the last sample; without From it is a day, or what there is of it.
 	From, To time.Time
 
 	LeapSeconds int          // LeapSeconds if 0
@@ -126,6 +126,15 @@ func slotsRange(from, to time.Time, known []LinkRecord) (time.Time, time.Time, e
 	}
 	if from.IsZero() {
 		from = to.Add(-24 * time.Hour)
+		var first time.Time
+		for _, r := range known {
+			if !r.First.IsZero() && (first.IsZero() || r.First.Before(first)) {
+				first = r.First
+			}
+		}
+		if first.After(from) && first.Before(to) {
+			from = first
+		}
 	}
 	from, to, err := resolveRange(from, to, known)
 	if err != nil {
@@ -241,7 +250,7 @@ func (a *SlotAnalysis) warn(clock ClockQuality, clockSteps int) {
 		warn("slots may be missed in less than 12 min: %d were judged", compared)
 	}
 	switch {
-	case !clock.Known:
+	case !clock.Known, a.Detected: // slots that are where they should be vouch for the clock
 	case !clock.Synchronised:
 		warn("the clock is not synchronised: phases may be those of other seconds")
 	case clock.Error > clockTolerance:

@@ -218,7 +218,7 @@ func (d *daemon) recordEnd(ctx context.Context) error {
 func (d *daemon) handler() http.Handler {
 	o := answering(d.s, d.store)
 	o.Now, o.Ready, o.Feed, o.Outbox = d.now, d.ready, &d.feed, d.forward.api()
-	o.Budget, o.Measure = d.transfer, d.measure
+	o.Budget, o.Measure, o.Clock = d.transfer, d.measure, clockQuality
 	return api.New(o)
 }
 
