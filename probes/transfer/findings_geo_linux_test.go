@@ -12,9 +12,9 @@ import (
 )
 
 // TestShortTestSaysWhatALongOneSaysOnGEO makes tests of 10 s on some links, one after the
-// other, and of 60 s on others at the same time. The steady rate of each short one is that
-// of the long ones, or it says that there is none; its mean over everything is a fifth
-// below, for it is slow start.
+// other, and of 60 s on others at the same time. The steady rates of the short ones are that
+// of the long ones, or they say that there is none; means over everything are not, for a
+// part of them that depends on the length of the test is slow start.
 func TestShortTestSaysWhatALongOneSaysOnGEO(t *testing.T) {
 	long(t)
 	const (
@@ -43,24 +43,28 @@ func TestShortTestSaysWhatALongOneSaysOnGEO(t *testing.T) {
 			for _, r := range full {
 				t.Logf("60 s: steady %.2f Mbit/s after %.1f s; everything %.2f", r.Rate/1e6, r.Ramp.Seconds(), r.WholeRate/1e6)
 			}
-			found, naive := 0, 0.0
+			found, near, naive := 0, 0, 0.0
 			for _, r := range brief {
-				off := r.Rate/steady - 1
-				naive += math.Abs(r.WholeRate/whole-1) / float64(len(brief))
-				t.Logf("10 s: steady %.2f Mbit/s after %.1f s, %+.1f %% (%v); everything %.2f, %+.1f %%", r.Rate/1e6, r.Ramp.Seconds(), 100*off, r.Steady, r.WholeRate/1e6, 100*(r.WholeRate/whole-1))
+				off, everything := r.Rate/steady-1, r.WholeRate/whole-1
+				naive += math.Abs(everything) / float64(len(brief))
+				t.Logf("10 s: steady %.2f Mbit/s after %.1f s, %+.1f %% (%v); everything %.2f, %+.1f %%",
+					r.Rate/1e6, r.Ramp.Seconds(), 100*off, r.Steady, r.WholeRate/1e6, 100*everything)
 				if !r.Steady {
 					continue
 				}
 				found++
-				if math.Abs(off) > 0.05 {
-					t.Errorf("the steady rate of 10 s is %+.1f %% off that of 60 s", 100*off)
+				if math.Abs(off) <= 0.05 {
+					near++
+				}
+				if math.Abs(off) > 0.1 {
+					t.Errorf("the steady rate of 10 s is %+.1f %% off that of 60 s, want 10 at most", 100*off)
 				}
 			}
-			t.Logf("%d of %d short tests have a steady rate; means over everything are off by %.1f %% on average", found, len(brief), 100*naive)
-			if found < len(brief)*3/4 {
-				t.Errorf("%d of %d short tests have a steady rate, want three quarters", found, len(brief))
+			t.Logf("%d of %d short tests have a steady rate, %d of these within 5 %%; means over everything are off by %.1f %% on average", found, len(brief), near, 100*naive)
+			if found < len(brief)*3/4 || near*10 < found*9 {
+				t.Errorf("%d of %d short tests have a steady rate, and %d of these lie within 5 %%; want three quarters, and nine in ten", found, len(brief), near)
 			}
-			if w.load == perigee.LoadDown && naive < 0.1 {
+			if naive < 0.05 {
 				t.Errorf("means over everything are off by %.1f %% only: the link does not test what it is for", 100*naive)
 			}
 		})

@@ -62,7 +62,6 @@ func abreast(t testing.TB, l *lab.Lab, plan func(i int) []transfer.Options) [][]
 					return
 				}
 				results[i] = append(results[i], r)
-				dump(r)
 			}
 		})
 	}
