@@ -50,6 +50,12 @@ const (
 	// lost probes.
 	lostLimit = 1_000_000
 
+	// A trace may leave out that many probes, and so many more a line, before
+	// further runs of them are taken for pauses: no file of a few lines may keep
+	// a machine busy.
+	lostCredit        = 100_000
+	lostCreditPerLine = 1000
+
 	// wrap is where ping's numbers begin again, being of 16 bits.
 	wrap = 1 << 16
 
@@ -237,7 +243,7 @@ func (a *assembler) advance(n int64, o observation) error {
 		steps > 10 && each < float64(a.interval)/8: // numbers that time had no room for
 		a.restart(o, perigee.GapStopped)
 		return nil
-	case each > float64(max(silence, 10*a.interval)) || steps > lostLimit:
+	case each > float64(max(silence, 10*a.interval)) || steps > lostLimit || !a.c.credit(steps-1):
 		a.restart(o, perigee.GapSuspended)
 		return nil
 	}
@@ -343,8 +349,10 @@ func (a *assembler) transmitted(total int64) {
 	// After a break within the run only the lower bits of the count are known.
 	newest := a.base + int64(len(a.slots)) - 1
 	missing := (total + a.first - 1 - newest) % wrap
-	for range missing {
-		a.push(slot{at: a.top + int64(a.interval)})
+	if missing > 0 && a.c.credit(missing) {
+		for range missing {
+			a.push(slot{at: a.top + int64(a.interval)})
+		}
 	}
 	a.counted = false
 }

@@ -33,6 +33,8 @@ type collector struct {
 	relinked perigee.LinkID // likewise the link, of our own exports
 	linked   bool
 
+	untold int64 // probes that no line told of
+
 	batch      perigee.Batch
 	singletons int
 	failed     error // of put; nothing more is handed over
@@ -77,6 +79,15 @@ func (c *collector) name(target perigee.TargetID) (perigee.TargetID, error) {
 		return "", fmt.Errorf("it is of target %q, the trace began with %q: leave --target away to import both", target, c.renamed)
 	}
 	return c.options.Target, nil
+}
+
+// credit reports whether the trace may leave out n more probes, and counts them.
+func (c *collector) credit(n int64) bool {
+	if c.untold+n > lostCredit+lostCreditPerLine*c.report.Lines {
+		return false
+	}
+	c.untold += n
+	return true
 }
 
 // line counts a line of the trace, numbered from 1, and what came of it.

@@ -28,8 +28,16 @@ type imported struct {
 	bad []string
 }
 
-// importText imports a trace. An error of the source is among those of lines.
+// importText imports a trace that does not tell the same time twice.
 func importText(t testing.TB, f traces.Format, r io.Reader, o traces.Options) imported {
+	t.Helper()
+	all := importAny(t, f, r, o)
+	checkStarts(t, all.Samples)
+	return all
+}
+
+// importAny imports a trace. An error of the source is among those of lines.
+func importAny(t testing.TB, f traces.Format, r io.Reader, o traces.Options) imported {
 	t.Helper()
 	var all imported
 	if o.Link == "" {
@@ -54,24 +62,33 @@ func importText(t testing.TB, f traces.Format, r io.Reader, o traces.Options) im
 	return all
 }
 
+// checkStarts checks that no window takes another's name, as none of a trace may that
+// does not tell the same time twice.
+func checkStarts(t testing.TB, samples []perigee.Sample) {
+	t.Helper()
+	type name struct {
+		stream perigee.Stream
+		start  int64
+	}
+	known := map[name]bool{}
+	for _, s := range samples {
+		n := name{s.Stream, s.Start.UnixNano()}
+		if known[n] {
+			t.Errorf("two windows of %v start at %v", s.Stream, s.Start)
+		}
+		known[n] = true
+	}
+}
+
 // checkImported checks what holds of any import.
 func checkImported(t testing.TB, all imported) {
 	t.Helper()
 	var counts perigee.Counts
-	starts := map[perigee.Stream]map[int64]bool{}
 	for _, s := range all.Samples {
 		if err := s.Counts.Check(); err != nil {
 			t.Error(err)
 		}
 		counts.Merge(s.Counts)
-		if starts[s.Stream] == nil {
-			starts[s.Stream] = map[int64]bool{}
-		}
-		if at := s.Start.UnixNano(); starts[s.Stream][at] {
-			t.Errorf("two windows of %v start at %v", s.Stream, s.Start)
-		} else {
-			starts[s.Stream][at] = true
-		}
 		if s.RTT.Count != s.Counts.Received || s.RTT.Sketch.Count() != s.Counts.Received || s.Length <= 0 {
 			t.Errorf("window of %v: %d round trips of %d replies in %v", s.Start, s.RTT.Count, s.Counts.Received, s.Length)
 		}

@@ -197,6 +197,9 @@ type summary struct {
 	rtt            stats.Distribution
 }
 
+// pointLimit is how many probes a point may sum up.
+const pointLimit = 1000
+
 // summed reads the fields of a point.
 func summed(fields map[string]string) (summary, error) {
 	var s summary
@@ -236,7 +239,7 @@ func summed(fields map[string]string) (summary, error) {
 		}
 		s.sent, s.refused = 0, cause
 		return s, nil
-	case s.sent > 100_000:
+	case s.sent > pointLimit:
 		return s, fmt.Errorf("it sums up %d probes", s.sent)
 	case s.received > s.sent:
 		return s, fmt.Errorf("it has %d replies to %d probes", s.received, s.sent)
