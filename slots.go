@@ -233,8 +233,8 @@ func (a *SlotAnalysis) conclude(clock ClockQuality, clockSteps int) {
 
 // What it takes to find slots in nearly all cases; see docs/metrics.md.
 const (
-	slotsForNo       = 48                     // edges, 12 min
-	slotsForNoSparse = 200                    // edges, nearly an hour
+	slotsForNo       = 48                     // judged, of 12 min
+	slotsForNoSparse = 200                    // of nearly an hour
 	sparseInterval   = 500 * time.Millisecond // between probes, from which a second holds too few for a good median
 )
 
@@ -245,9 +245,9 @@ func (a *SlotAnalysis) warn(clock ClockQuality, clockSteps int) {
 	switch {
 	case a.Detected:
 	case a.Interval >= sparseInterval && compared < slotsForNoSparse:
-		warn("with a probe every %s slots may be missed in less than an hour: %d were judged", a.Interval, compared)
+		warn("only %d slots were judged: with a probe every %s it takes %d to miss hardly any", compared, a.Interval, slotsForNoSparse)
 	case compared < slotsForNo:
-		warn("slots may be missed in less than 12 min: %d were judged", compared)
+		warn("only %d slots were judged: it takes %d to miss hardly any", compared, slotsForNo)
 	}
 	switch {
 	case !clock.Known, a.Detected: // slots that are where they should be vouch for the clock
