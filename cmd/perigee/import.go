@@ -137,8 +137,9 @@ func (c importCommand) openStore(ctx context.Context) (*sqlite.Store, error) {
 	return store, err
 }
 
-// site returns the name of the site.
-func (c importCommand) site() (string, error) {
+// siteName returns the site that results are of: as asked, as configured, the only one
+// that the store knows, or this machine.
+func (c importCommand) siteName(known map[string]perigee.Site) (string, error) {
 	if c.Site != "" {
 		return c.Site, nil
 	}
@@ -149,6 +150,11 @@ func (c importCommand) site() (string, error) {
 	if file != "" {
 		loaded, err := config.Load(file)
 		return loaded.Site.Name, err
+	}
+	if len(known) == 1 {
+		for name := range known {
+			return name, nil
+		}
 	}
 	host, err := os.Hostname()
 	if err != nil || host == "" {
@@ -272,10 +278,7 @@ func (i *importing) run(ctx context.Context) error {
 }
 
 // learn reads which links and sites the store knows.
-func (i *importing) learn(ctx context.Context) (err error) {
-	if i.site, err = i.command.site(); err != nil {
-		return err
-	}
+func (i *importing) learn(ctx context.Context) error {
 	records, err := i.store.Links(ctx)
 	if err != nil {
 		return err
@@ -285,7 +288,8 @@ func (i *importing) learn(ctx context.Context) (err error) {
 		i.known[linkName{r.Site.Name, r.Link.ID}] = r
 		i.sites[r.Site.Name] = r.Site
 	}
-	return nil
+	i.site, err = i.command.siteName(i.sites)
+	return err
 }
 
 // orbit returns the orbit of a link: as asked, else as known.

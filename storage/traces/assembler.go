@@ -81,6 +81,7 @@ type assembler struct {
 	wraps bool     // all numbers of this part fit in 16 bits
 	base  int64    // number of slots[0], unwrapped
 	slots []slot   // in order of number, not decided yet
+	floor int64    // when the last that was decided was sent
 	top   int64    // when the newest was sent
 	fails []string // causes of failures told without a number, whose place is not found yet
 }
@@ -222,7 +223,7 @@ func (a *assembler) unwrap(o observation) int64 {
 // begin starts a part with its first probe.
 func (a *assembler) begin(o observation) {
 	a.begun, a.wraps, a.base = true, o.number < wrap, o.number
-	a.slots, a.top = a.slots[:0], math.MinInt64
+	a.slots, a.top, a.floor = a.slots[:0], math.MinInt64, math.MinInt64
 	if missing := o.number - a.first; a.announce && missing > 0 && missing <= 1000 && o.at > missing*int64(a.interval) {
 		a.base = a.first
 		for i := missing; i > 0; i-- {
@@ -307,6 +308,8 @@ const reorderReach = 1000
 // decide gives the oldest probe its outcome.
 func (a *assembler) decide() {
 	s := a.slots[0]
+	s.at = max(s.at, a.floor)
+	a.floor = s.at
 	one := perigee.Singleton{Outcome: perigee.Lost, Duplicates: s.duplicates}
 	switch {
 	case s.fate == failed:

@@ -17,13 +17,15 @@ import (
 // the columns.
 type tableReader struct {
 	columns map[string]int
+	width   int // of a row; names may stand twice
 	cells   [][]byte
 }
 
 // header takes the first row. It reports the first of the wanted columns that is missing.
 func (t *tableReader) header(line []byte, wanted ...string) error {
-	t.columns = map[string]int{}
-	for i, name := range bytes.Split(line, []byte(",")) {
+	names := bytes.Split(line, []byte(","))
+	t.columns, t.width = map[string]int{}, len(names)
+	for i, name := range names {
 		t.columns[strings.ToLower(string(unquoted(name)))] = i
 	}
 	for _, name := range wanted {
@@ -43,8 +45,8 @@ func (t *tableReader) row(line []byte) error {
 		cell, line, more = bytes.Cut(line, []byte(","))
 		t.cells = append(t.cells, unquoted(cell))
 	}
-	if len(t.cells) != len(t.columns) {
-		return fmt.Errorf("it has %d cells, the header %d", len(t.cells), len(t.columns))
+	if len(t.cells) != t.width {
+		return fmt.Errorf("it has %d cells, the header %d", len(t.cells), t.width)
 	}
 	return nil
 }

@@ -88,8 +88,8 @@ type Report struct {
 
 // batchSamples and batchSingletons bound what is handed over at once.
 const (
-	batchSamples    = 360
-	batchSingletons = 100_000
+	batchSamples    = 100
+	batchSingletons = 50_000
 )
 
 // Import reads a trace and hands what it holds to put, in order of time within each
