@@ -229,8 +229,7 @@ func (i *importing) run(ctx context.Context) error {
 	}
 	options := traces.Options{
 		Site: c.Site, Link: perigee.LinkID(c.Link), Target: perigee.TargetID(c.Target), Interval: c.Interval,
-		Latest: time.Now().Add(24 * time.Hour), // clocks and time zones are not the trace's fault
-		Bad:    i.refuse,
+		Now: time.Now, Bad: i.refuse,
 	}
 	if c.Format != string(traces.FormatPerigee) && c.Format != string(traces.FormatLP) || c.Link != "" {
 		options.Site = i.site

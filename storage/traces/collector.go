@@ -119,12 +119,15 @@ func (c *collector) note(text string) {
 	}
 }
 
+// futureMargin is by how much the clock of a trace may be ahead of this machine's.
+const futureMargin = time.Minute
+
 // plausible refuses times that no trace can hold, in nanoseconds since the Unix epoch.
 func (c *collector) plausible(ns int64) error {
 	switch {
 	case ns <= 0:
 		return errors.New("its time is not after 1970")
-	case !c.options.Latest.IsZero() && ns > c.options.Latest.UnixNano():
+	case c.options.Now != nil && ns > c.options.Now().Add(futureMargin).UnixNano():
 		return fmt.Errorf("its time, %s, lies in the future", time.Unix(0, ns).UTC().Format(time.RFC3339))
 	case ns > 1<<62:
 		return errors.New("its time is after 2116")

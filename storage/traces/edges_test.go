@@ -146,7 +146,7 @@ func TestLinesOfPing(t *testing.T) {
 			perigee.Counts{}, []string{"future"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			all := importText(t, traces.FormatPing, strings.NewReader(c.text), traces.Options{Latest: time.Unix(1_800_000_000, 0)})
+			all := importText(t, traces.FormatPing, strings.NewReader(c.text), traces.Options{Now: func() time.Time { return time.Unix(1_800_000_000, 0) }})
 			if all.Counts != c.counts {
 				t.Errorf("counts: got %+v, want %+v", all.Counts, c.counts)
 			}

@@ -33,7 +33,7 @@ func fuzzImport(f *testing.F, format traces.Format, texts []string, seeds ...str
 		f.Add([]byte(text), true)
 	}
 	f.Fuzz(func(t *testing.T, text []byte, start bool) {
-		o := traces.Options{Latest: time.Unix(4_000_000_000, 0)}
+		o := traces.Options{Now: func() time.Time { return time.Unix(4_000_000_000, 0) }}
 		if start {
 			o.Start, o.Interval = time.Unix(1_700_000_000, 0), 200*time.Millisecond
 		}

@@ -53,8 +53,8 @@ type Options struct {
 	// the median of what its beginning shows.
 	Interval time.Duration
 
-	// Latest is the time after which nothing can have been measured; zero: any.
-	Latest time.Time
+	// Now tells the time after which nothing can have been measured; nil: any.
+	Now func() time.Time
 
 	// Bad, if not nil, is told of each line that could not be used.
 	Bad func(line int64, err error)
