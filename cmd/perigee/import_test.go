@@ -157,10 +157,10 @@ func TestImportOfTheStarlinkTrace(t *testing.T) {
 }
 
 func TestImportTwiceChangesNothing(t *testing.T) {
-	dir, name := t.TempDir(), traceFile(t, 30_000)
+	dir, name := t.TempDir(), traceFile(t, 12_000)
 	args := []string{"import", "ping", name, "--link=dish", "--site=home", "--store=" + dir}
 	status, out, stderr := command(t, nil, args...)
-	if status != exitDone || !strings.Contains(out, "30000") {
+	if status != exitDone || !strings.Contains(out, "12000") {
 		t.Fatalf("status %d, %s%s", status, out, stderr)
 	}
 	once := content(t, dir)
@@ -179,7 +179,7 @@ func TestImportTwiceChangesNothing(t *testing.T) {
 // next one completes them.
 func TestKilledImportIsCompletedByTheNext(t *testing.T) {
 	t.Parallel()
-	const probes = 60_000
+	const probes = 25_000
 	var whole bytes.Buffer
 	if err := pingTrace(&whole, probes); err != nil {
 		t.Fatal(err)
@@ -196,7 +196,7 @@ func TestKilledImportIsCompletedByTheNext(t *testing.T) {
 		t.Fatal(err)
 	}
 	partial := false
-	for i := 1; i <= 8; i++ {
+	for i := 1; i <= 5; i++ {
 		cmd := exec.Command(program, arguments(killed)...)
 		cmd.Env = append(os.Environ(), beProgram+"=1")
 		stdin, err := cmd.StdinPipe()
@@ -207,7 +207,7 @@ func TestKilledImportIsCompletedByTheNext(t *testing.T) {
 			t.Fatal(err)
 		}
 		// What the pipe has taken has been read, but for what fits into it.
-		if _, err := stdin.Write(whole.Bytes()[:whole.Len()*i/9]); err != nil {
+		if _, err := stdin.Write(whole.Bytes()[:whole.Len()*i/6]); err != nil {
 			t.Fatal(err)
 		}
 		if err := cmd.Process.Kill(); err != nil {

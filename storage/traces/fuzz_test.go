@@ -53,7 +53,7 @@ func FuzzFping(f *testing.F) {
 func FuzzIRTT(f *testing.F) { fuzzImport(f, traces.FormatIRTT, nil, "irtt.json") }
 
 func FuzzIperf3(f *testing.F) {
-	fuzzImport(f, traces.FormatIperf3, nil, "iperf3-up.json", "iperf3-down.json")
+	fuzzImport(f, traces.FormatIperf3, nil, "iperf3-up.json", "iperf3-down.json", "iperf3-bidir.json", "iperf3-refused.json")
 }
 
 func FuzzSmokePing(f *testing.F) { fuzzImport(f, traces.FormatSmokeping, nil, "smokeping.csv") }

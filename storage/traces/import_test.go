@@ -244,6 +244,19 @@ func TestIperf3(t *testing.T) {
 	if d.Stream.Load != perigee.LoadDown || d.Stream.Target != "far" || d.Streams != 2 || len(d.Series) != 2 || (d.SeriesStep-time.Second).Abs() > 5*time.Millisecond || !d.Start.Equal(time.Unix(1795444441, 0)) {
 		t.Errorf("down: %+v", d)
 	}
+	both := importText(t, traces.FormatIperf3, fixture(t, "iperf3-bidir.json"), traces.Options{}).Batch.Throughputs
+	if len(both) != 2 || both[0].Stream.Load != perigee.LoadUp || both[1].Stream.Load != perigee.LoadDown || both[1].Bytes != 1310720 || len(both[1].Series) != 2 {
+		t.Errorf("both ways: %+v", both)
+	}
+	// The first second does not count; sum_received: 1310720 bytes in 1.974538 s.
+	omit := importText(t, traces.FormatIperf3, fixture(t, "iperf3-omit.json"), traces.Options{}).Batch.Throughputs
+	if len(omit) != 1 || !omit[0].Start.Equal(time.Unix(1795446758, 0)) || omit[0].Bytes != 1310720 || math.Abs(omit[0].Rate-5310487.82) > 1 || len(omit[0].Series) != 2 {
+		t.Errorf("with the ramp left out: %+v", omit)
+	}
+	refused := importText(t, traces.FormatIperf3, fixture(t, "iperf3-refused.json"), traces.Options{})
+	if len(refused.bad) != 1 || !strings.Contains(refused.bad[0], "Connection refused") {
+		t.Errorf("refused: %q", refused.bad)
+	}
 	var text bytes.Buffer
 	for range 3 {
 		if _, err := io.Copy(&text, fixture(t, "iperf3-up.json")); err != nil {
@@ -418,6 +431,9 @@ func TestOwnSingletonsMakeTheirWindowsAnew(t *testing.T) {
 		for i, s := range all.Samples {
 			if s.Counts != samples[i].Counts || s.Stream.Link != "b" || s.Stream.Target != samples[i].Stream.Target || s.LossTimeout != samples[i].LossTimeout {
 				t.Fatalf("%s: window %d: got %+v %+v, want %+v %+v", name, i, s.Stream, s.Counts, samples[i].Stream, samples[i].Counts)
+			}
+			if s.RTT.Mean != samples[i].RTT.Mean || s.RTT.M2 != samples[i].RTT.M2 || s.Variation.Jitter != samples[i].Variation.Jitter || s.Variation.IPDV.Mean != samples[i].Variation.IPDV.Mean || s.LossRuns != samples[i].LossRuns {
+				t.Errorf("%s: window %d: got jitter %g, runs %+v, want %g, %+v", name, i, s.Variation.Jitter, s.LossRuns, samples[i].Variation.Jitter, samples[i].LossRuns)
 			}
 		}
 	}

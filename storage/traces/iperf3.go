@@ -32,7 +32,7 @@ type iperf3Result struct {
 			Bytes    int64  `json:"bytes"`
 			Blocks   int64  `json:"blocks"`
 			Reverse  int    `json:"reverse"`
-			Bidir    int    `json:"bidir"`
+			Omit     int    `json:"omit"` // seconds at the beginning that count nowhere
 		} `json:"test_start"`
 	} `json:"start"`
 	Intervals []struct {
@@ -94,20 +94,26 @@ func readIperf3(r io.Reader, c *collector) error {
 
 // iperf3 takes a result: one transfer, or one each way.
 func (c *collector) iperf3(r *iperf3Result) error {
+	if len(r.Start.Connected) == 0 {
+		if r.Error == "" {
+			return errors.New("it is no result of iperf3 -J")
+		}
+		return fmt.Errorf("it did not connect: %s", clipped([]byte(r.Error)))
+	}
 	at := r.Start.Timestamp.Seconds
 	if !(at > 0 && at < 1<<32) {
 		return errors.New("it does not say when it began")
 	}
+	if omit := r.Start.TestStart.Omit; omit > 0 && omit < 3600 {
+		at += float64(omit)
+	}
 	if err := c.plausible(int64(at * 1e9)); err != nil {
 		return err
-	}
-	if len(r.Start.Connected) == 0 {
-		return fmt.Errorf("it did not connect: %s", clipped([]byte(r.Error)))
 	}
 	down := r.Start.TestStart.Reverse != 0
 	transfers := []iperf3Transfer{{result: r, down: down, sent: r.End.Sent, received: r.End.Received,
 		interval: func(i int) iperf3Sum { return r.Intervals[i].Sum }}}
-	if r.Start.TestStart.Bidir != 0 {
+	if r.End.SentReverse.Bytes > 0 || r.End.ReceivedReverse.Bytes > 0 { // --bidir
 		transfers = append(transfers, iperf3Transfer{result: r, down: true, sent: r.End.SentReverse, received: r.End.ReceivedReverse,
 			interval: func(i int) iperf3Sum { return r.Intervals[i].SumReverse }})
 	}

@@ -186,12 +186,11 @@ func (w *windower) interrupt(next int64, reason perigee.GapReason) {
 	if !w.joined {
 		return
 	}
-	end := w.last + 1
-	if next > w.last {
-		end = w.partEnd(next)
-	} else {
-		end = w.partEnd(math.MaxInt64)
+	bound := next
+	if next <= w.last {
+		bound = math.MaxInt64 // the clock was set back, or an earlier part follows
 	}
+	end := w.partEnd(bound)
 	w.breakOff(end)
 	w.gap(end, next, reason)
 }
