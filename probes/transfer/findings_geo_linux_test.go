@@ -28,7 +28,7 @@ func TestShortTestSaysWhatALongOneSaysOnGEO(t *testing.T) {
 	} {
 		t.Run(w.name(), func(t *testing.T) {
 			l := copies(t, 1, slices.Repeat([]lab.Profile{lab.GEO()}, longs+shorts)...)
-			results := abreast(t, l, func(i int) []transfer.Options {
+			results, err := abreast(t, l, func(i int) []transfer.Options {
 				if i < longs {
 					return []transfer.Options{by(t, l, i, w, time.Minute)}
 				}
@@ -38,6 +38,9 @@ func TestShortTestSaysWhatALongOneSaysOnGEO(t *testing.T) {
 				}
 				return tests
 			})
+			if err != nil {
+				t.Fatal(err)
+			}
 			full, brief := slices.Concat(results[:longs]...), slices.Concat(results[longs:]...)
 			steady, whole := mean(full, rate), mean(full, wholeRate)
 			for _, r := range full {

@@ -47,8 +47,9 @@ func copies(t testing.TB, seed uint64, profiles ...lab.Profile) *lab.Lab {
 }
 
 // abreast runs one transfer after the other on each link of l, on all links at once, and
-// returns the results by link. plan says which are made on link number i.
-func abreast(t testing.TB, l *lab.Lab, plan func(i int) []transfer.Options) [][]perigee.Throughput {
+// returns the results by link. plan says which are made on link number i. The error is that
+// of all that failed.
+func abreast(t testing.TB, l *lab.Lab, plan func(i int) []transfer.Options) ([][]perigee.Throughput, error) {
 	t.Helper()
 	results := make([][]perigee.Throughput, len(l.Links()))
 	failed := make([]error, len(results))
@@ -66,10 +67,7 @@ func abreast(t testing.TB, l *lab.Lab, plan func(i int) []transfer.Options) [][]
 		})
 	}
 	all.Wait()
-	if err := errors.Join(failed...); err != nil {
-		t.Fatal(err)
-	}
-	return results
+	return results, errors.Join(failed...)
 }
 
 // by returns the options of a transfer of the given length over link number i of l.

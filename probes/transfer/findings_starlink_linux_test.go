@@ -33,7 +33,7 @@ func TestSendersOverStarlinkComeOutAsUsersFindThem(t *testing.T) {
 	found := map[way][]perigee.Throughput{}
 	for seed := range uint64(2) {
 		l := copies(t, seed, slices.Repeat([]lab.Profile{lab.Starlink()}, links)...)
-		results := abreast(t, l, func(i int) []transfer.Options {
+		results, err := abreast(t, l, func(i int) []transfer.Options {
 			var tests []transfer.Options
 			for k := range starlinkWays {
 				o := by(t, l, i, starlinkWays[(k+2*i)%len(starlinkWays)], slots*slot)
@@ -42,6 +42,9 @@ func TestSendersOverStarlinkComeOutAsUsersFindThem(t *testing.T) {
 			}
 			return tests
 		})
+		if err != nil {
+			t.Fatal(err)
+		}
 		for i, tests := range results {
 			for k, r := range tests {
 				w := starlinkWays[(k+2*i)%len(starlinkWays)]

@@ -7,9 +7,9 @@ const (
 	// congestion.
 	usualStreams = 8
 
-	// geoStreams let slow start down from a geostationary satellite end within three
-	// seconds, and if some of them leave it early the others make up for it: with 16 one
-	// test in four lay at a fifth of the rate for ten seconds. Going up the rate is a
+	// geoStreams let slow start down from a geostationary satellite end within three to
+	// four seconds, and if some of them leave it early the others make up for it: with 16,
+	// one test in four lay at a fifth of the rate for ten seconds. Going up the rate is a
 	// tenth and the usual number does; with more, each has too few segments under way
 	// to repair losses soon.
 	geoStreams = 32
