@@ -241,3 +241,58 @@ func BenchmarkSlotsOfADay(b *testing.B) {
 		}
 	}
 }
+
+// Late probes are lost; what was not sent is not there.
+func TestSlotsCountWhatWasSent(t *testing.T) {
+	samples := walked(t, fakeLink{id: "a"}.stream(), "fibre", epoch, 10*time.Minute, fiveASecond)
+	for i, outcome := range []perigee.Outcome{perigee.Late, perigee.Lost, perigee.SendFailed, perigee.Skipped} {
+		samples[0].Singletons[i].Outcome = outcome
+	}
+	samples[0].Counts, samples[0].RTT = perigee.Counts{}, stats.Distribution{}
+	for _, one := range samples[0].Singletons {
+		samples[0].Counts.Add(one)
+		if one.Outcome == perigee.Received {
+			samples[0].RTT.Add(one.RTT.Seconds())
+		}
+	}
+	a, err := perigee.Slots(t.Context(), slotsStore(t, "", samples...), perigee.SlotQuery{Link: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 12:00:00 is 3 s after an edge.
+	if p := a.Statistics.Phases[3]; p.Sent != 40*5-2 || p.Lost != 2 || p.RTT.Count != 40*5-4 || p.LossPeriods != 1 {
+		t.Errorf("%d sent, %d lost, %d answered, %d loss periods, want 198, 2, 196, 1", p.Sent, p.Lost, p.RTT.Count, p.LossPeriods)
+	}
+}
+
+func TestSlotsWarn(t *testing.T) {
+	stream := fakeLink{id: "a"}.stream()
+	for _, c := range []struct {
+		name     string
+		profile  string
+		orbit    perigee.Orbit
+		length   time.Duration
+		interval time.Duration
+		clock    perigee.ClockQuality
+		warnings []string
+	}{
+		{"firm", "fibre", perigee.OrbitTerrestrial, 20 * time.Minute, fiveASecond, perigee.ClockQuality{}, nil},
+		{"short", "fibre", "", 10 * time.Minute, fiveASecond, perigee.ClockQuality{}, []string{"takes 48"}},
+		{"sparse", "fibre", "", 20 * time.Minute, time.Second, perigee.ClockQuality{}, []string{"every 1s it takes 200"}},
+		{"not_starlink", "fibre", perigee.OrbitStarlink, 20 * time.Minute, fiveASecond, perigee.ClockQuality{}, []string{"does not behave like it"}},
+		{"starlink", "starlink", perigee.OrbitLEO, time.Hour, fiveASecond, perigee.ClockQuality{Known: true}, []string{"described as leo, and behaves like Starlink"}},
+		{"bad_clock", "fibre", "", 20 * time.Minute, fiveASecond, perigee.ClockQuality{Known: true, Synchronised: true, Error: 700 * time.Millisecond}, []string{"wrong by 700ms"}},
+	} {
+		samples := walked(t, stream, c.profile, epoch, c.length, c.interval)
+		a, err := perigee.Slots(t.Context(), slotsStore(t, c.orbit, samples...), perigee.SlotQuery{Link: "a", Clock: c.clock})
+		if err != nil || a.Detected != (c.profile == "starlink") || len(a.Warnings) != len(c.warnings) {
+			t.Errorf("%s: detected %v, warnings %q, %v, want %q", c.name, a.Detected, a.Warnings, err, c.warnings)
+			continue
+		}
+		for i, want := range c.warnings {
+			if !strings.Contains(a.Warnings[i], want) {
+				t.Errorf("%s: warning %q does not say %q", c.name, a.Warnings[i], want)
+			}
+		}
+	}
+}

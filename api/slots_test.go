@@ -96,6 +96,11 @@ func TestSlotsAnswer(t *testing.T) {
 	}
 }
 
+func TestSlotsGolden(t *testing.T) {
+	handler := New(testOptions(t))
+	golden(t, "slots.json", indent(t, ask(t, handler, http.MethodGet, "/api/v1/slots?link=geo&series=true&"+wholeRange).Body.Bytes()))
+}
+
 func TestSlotsRefuse(t *testing.T) {
 	handler := New(starlinkOptions(t, 1))
 	for query, want := range map[string]struct {
