@@ -77,6 +77,10 @@ func checkStarts(t testing.TB, samples []perigee.Sample) {
 			t.Errorf("two windows of %v start at %v", s.Stream, s.Start)
 		}
 		known[n] = true
+		const grid = 10 * time.Second
+		if border := s.Start.Truncate(grid).Add(grid + time.Millisecond); s.End().After(border) {
+			t.Errorf("the window of %v ends at %v, beyond the grid", s.Start, s.End())
+		}
 	}
 }
 
@@ -170,7 +174,7 @@ func TestRealTracesAreCountedAsTheirToolsDid(t *testing.T) {
 			if s := first.Stream; s.Target != c.target || s.Family != c.family || s.Method != perigee.MethodICMP || s.Load != perigee.LoadIdle || s.Link != "link" || s.Site != "home" {
 				t.Errorf("stream: got %+v", s)
 			}
-			if (first.Interval-c.interval).Abs() > 4*time.Millisecond || first.LossTimeout != 3*time.Second {
+			if (first.Interval-c.interval).Abs() > 4*time.Millisecond || first.LossTimeout != 3*time.Second || first.Interval%time.Millisecond != 0 {
 				t.Errorf("interval %v and loss timeout %v, want %v and 3 s", first.Interval, first.LossTimeout, c.interval)
 			}
 		})
