@@ -15,8 +15,8 @@ import (
 
 // BenchmarkFindings measures emulated links with iperf3 and with a transfer, one after the
 // other: as many connections, the same congestion control, the same ten seconds. It prints
-// what either says as a share of what the link carries: both means over everything, which
-// agree, and the steady rate, which is what was asked for.
+// what either says as a share of what the link carries: both means over everything, and the
+// steady rate, which does not depend on how long a test is.
 func BenchmarkFindings(b *testing.B) {
 	if _, err := exec.LookPath("iperf3"); err != nil {
 		b.Skip("iperf3 is not installed")
