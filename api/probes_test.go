@@ -90,7 +90,7 @@ func TestProbeRequestsAreChecked(t *testing.T) {
 		`{"link":"geo","method":"icmp","direction":"up"}`:           "method",
 		`{"link":"geo","method":"transfer","direction":"sideways"}`: "direction",
 		`{"link":"geo","method":"transfer","streams":-1}`:           "streams",
-		`{"link":"geo","method":"transfer","streams":65}`:          "streams",
+		`{"link":"geo","method":"transfer","streams":65}`:           "streams",
 		`{"link":"geo","method":"transfer","max_seconds":0}`:        "max_seconds",
 		`{"link":"geo","method":"transfer","max_seconds":301}`:      "max_seconds",
 		`{"link":"geo","method":"transfer","max_bytes":0}`:          "max_bytes",
