@@ -80,10 +80,14 @@ func TestShortTestSaysWhatALongOneSaysOnGEO(t *testing.T) {
 func TestShortTestSaysWhatALongPathCarries(t *testing.T) {
 	const carries = 20e6
 	l := newLab(t, plain("geo", carries, 310*time.Millisecond, 1600e3))
-	r := run(t, by(t, l, 0, way{perigee.LoadDown, "cubic", transfer.AutoStreams(perigee.OrbitGEO, perigee.LoadDown)}, 10*time.Second))
+	o := by(t, l, 0, way{perigee.LoadDown, "cubic", transfer.AutoStreams(perigee.OrbitGEO, perigee.LoadDown)}, 10*time.Second)
+	w := watch(&o, l, "geo")
+	r := run(t, o)
+	// A busy machine lets less through than the link would carry.
+	truth := min(ideal(carries), w.rate(r.Ramp, r.Length))
 	t.Logf("steady %.2f Mbit/s after %.1f s (%v); everything %.2f; the link carries %.2f", r.Rate/1e6, r.Ramp.Seconds(), r.Steady, r.WholeRate/1e6, ideal(carries)/1e6)
-	if !within(r.Rate/ideal(carries), 0.95, 1.05) || !r.Steady {
-		t.Errorf("steady %.2f Mbit/s (%v), the link carries %.2f", r.Rate/1e6, r.Steady, ideal(carries)/1e6)
+	if !within(r.Rate/truth, 0.95, 1.05) || !r.Steady {
+		t.Errorf("steady %.2f Mbit/s (%v), the link delivered %.2f", r.Rate/1e6, r.Steady, truth/1e6)
 	}
 	if r.WholeRate > 0.9*ideal(carries) || !within(r.Ramp.Seconds(), 1, 5) {
 		t.Errorf("%.2f Mbit/s over everything, ramp %v: the path does not test what it is for", r.WholeRate/1e6, r.Ramp)
