@@ -64,6 +64,10 @@ func (p price) payload(n int64) int64 {
 	return int64(float64(n) * share)
 }
 
+// capMargin is the share of a cap that is never aimed at: BBR over a shallow queue sends
+// a fifth of everything again within milliseconds, which nobody can stop in time.
+const capMargin = 0.015
+
 // controlShare is the share of a cap that is left for the control connection.
 const controlShare = 0.01
 

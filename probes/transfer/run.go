@@ -60,6 +60,7 @@ func Run(ctx context.Context, o Options) (perigee.Throughput, error) {
 	if err != nil {
 		return perigee.Throughput{}, err
 	}
+	o.MaxBytes -= int64(capMargin * float64(o.MaxBytes))
 	r := &run{o: o, stop: make(chan struct{}), ended: make(chan error, o.Streams)}
 	r.far.done = make(chan struct{})
 	defer r.close()
