@@ -207,7 +207,7 @@ type throughputInput struct {
 	Site      string `query:"site" doc:"Name of the site; all if absent."`
 	Target    string `query:"target" doc:"Name of the target; all if absent."`
 	Direction string `query:"direction" enum:"down,up" doc:"Both if absent."`
-	Method    string `query:"method" enum:"perigee,ookla" doc:"All if absent."`
+	Method    string `query:"method" enum:"perigee,ookla,iperf3" doc:"All if absent; iperf3 is of imports."`
 	Family    string `query:"family" enum:"ipv4,ipv6" doc:"IP version; both if absent."`
 	RangeParams
 	Limit  string `query:"limit" example:"20" doc:"Only so many, the newest of the range. If absent and there are more than 1000 (20000 without series), the question is refused."`
@@ -226,7 +226,7 @@ func (s *server) throughputs(ctx context.Context, in *throughputInput) (*through
 	if err := oneOf("direction", in.Direction, "down", "up"); err != nil {
 		return nil, err
 	}
-	if err := oneOf("method", in.Method, string(perigee.MethodTransfer), string(perigee.MethodOokla)); err != nil {
+	if err := oneOf("method", in.Method, string(perigee.MethodTransfer), string(perigee.MethodOokla), "iperf3"); err != nil {
 		return nil, err
 	}
 	if err := oneOf("series", in.Series, "true", "false"); err != nil {

@@ -51,7 +51,10 @@ func (w *writer) previousRun(ctx context.Context, now time.Time) (r perigee.Run,
 	if ended.Valid {
 		r.Ended = moment(ended.Int64)
 	}
-	err = w.conn.QueryRowContext(ctx, "SELECT site, last_ns FROM streams WHERE last_ns IS NOT NULL ORDER BY last_ns DESC, site LIMIT 1").Scan(&site, &last)
+	// What was imported into a link that is never probed tells nothing of the monitor.
+	err = w.conn.QueryRowContext(ctx, `SELECT s.site, s.last_ns FROM streams s LEFT JOIN links l ON l.site = s.site AND l.name = s.link
+		WHERE s.last_ns IS NOT NULL AND (l.name IS NULL OR l.interface <> '' OR l.source <> '' OR l.mark <> 0 OR l.namespace <> '')
+		ORDER BY s.last_ns DESC, s.site LIMIT 1`).Scan(&site, &last)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, nil
 	}

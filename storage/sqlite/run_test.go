@@ -53,6 +53,24 @@ func TestRunsAreRemembered(t *testing.T) {
 	}
 }
 
+// What was imported tells nothing of when the monitor last measured, nor of its clock.
+func TestImportsAreNoSignOfLife(t *testing.T) {
+	store := open(t)
+	g := storagetest.NewGenerator(3)
+	measured, imported := storagetest.Stream("a", "x"), storagetest.Stream("theirs", "x")
+	if err := store.Describe(t.Context(), perigee.Site{Name: measured.Site},
+		[]perigee.Link{{ID: "a", Orbit: perigee.OrbitLEO, Interface: "wan0"}, {ID: "theirs", Orbit: perigee.OrbitGEO}}); err != nil {
+		t.Fatal(err)
+	}
+	last := g.Sample(measured, start)
+	put(t, store, last)
+	put(t, store, g.Sample(imported, start.Add(time.Hour)))
+	previous, epoch := begin(t, store, start.Add(30*time.Minute))
+	if !previous.Last.Equal(last.End()) || epoch != 0 {
+		t.Errorf("previous %+v, epoch %d, want the last that was measured and no clock set back", previous, epoch)
+	}
+}
+
 func TestEndNeedsABeginning(t *testing.T) {
 	wantError(t, open(t).End(t.Context(), start), perigee.CodeInvalid, "no run")
 }
