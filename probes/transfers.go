@@ -135,6 +135,7 @@ type Transfers struct {
 type transferLink struct {
 	TransferLink
 	next    time.Time // zero: none
+	turn    uint64    // of the combinations; 0 before the first round
 	failure string    // of the last; empty if it went well
 }
 
@@ -237,8 +238,12 @@ func (t *Transfers) round(ctx context.Context, l *transferLink) {
 	at := l.next
 	l.Last, l.next = at, time.Time{}
 	t.mu.Unlock()
-	// By the interval's number, so that a restart changes no turn.
-	c := t.options.Combinations[uint64(l.Starts.interval(at.UnixNano()))%uint64(len(t.options.Combinations))]
+	// From the interval's number on, so that restarts do not favour one. Not by that
+	// number alone: stretched twofold on a grid, every second one would never come.
+	if l.turn++; l.turn == 1 {
+		l.turn = 1 + uint64(l.Starts.interval(at.UnixNano()))
+	}
+	c := t.options.Combinations[l.turn%uint64(len(t.options.Combinations))]
 	left, limited := int64(0), false
 	if a, ok := t.plan(l.ID, t.options.Clock().Wall); ok {
 		if a.Skip != "" {
