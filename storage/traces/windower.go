@@ -106,17 +106,19 @@ func (w *windower) reach(at int64) {
 
 // begin opens a window: the first of a part where it begins, others on the grid.
 func (w *windower) begin(at int64) {
-	floor := at - at%windowLength
-	w.start = floor
+	w.start = floor(at, windowLength)
+	w.border = w.start + windowLength
 	if !w.joined {
-		w.start = at - at%int64(time.Millisecond)
+		w.start = floor(at, int64(time.Millisecond))
 		w.last = w.start
 	}
 	w.joined, w.open = true, true
-	w.border = floor + windowLength
 	w.sample, w.summed = perigee.Sample{}, false
 	clear(w.causes)
 }
+
+// floor returns the last multiple of unit that is not after at, be that before 1970.
+func floor(at, unit int64) int64 { return at - ((at%unit)+unit)%unit }
 
 // close ends the open window at an instant.
 func (w *windower) close(end int64) {
