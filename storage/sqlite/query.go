@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"iter"
 	"slices"
+	"time"
 
 	"perigee"
 )
@@ -54,37 +55,7 @@ func (s *Store) Singletons(ctx context.Context, q perigee.Query) iter.Seq2[perig
 func (s *Store) windows(ctx context.Context, q perigee.Query, raw bool, yield func(perigee.Sample, error) bool) error {
 	r := &windowReader{query: q, raw: raw, names: newNames(), row: newSampleRow()}
 	r.after.start, r.to = span(q)
-	// Rows come by start and stream number; those of equal start, of which
-	// there are as many as streams at most, are put in the streams' order here.
-	var group []perigee.Sample
-	flush := func() bool {
-		slices.SortFunc(group, inOrder)
-		for i := range group {
-			if ctx.Err() != nil || !yield(group[i], nil) {
-				return false
-			}
-		}
-		group = group[:0]
-		return true
-	}
-	for !r.done {
-		var samples []perigee.Sample
-		err := s.snapshot(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
-			samples, err = r.next(ctx, tx)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		for _, sample := range samples {
-			if len(group) > 0 && !group[0].Start.Equal(sample.Start) && !flush() {
-				return ctx.Err()
-			}
-			group = append(group, sample)
-		}
-	}
-	flush()
-	return ctx.Err()
+	return yieldPages(ctx, s, r, func(sample *perigee.Sample) time.Time { return sample.Start }, inOrder, yield)
 }
 
 func inOrder(a, b perigee.Sample) int {
@@ -120,6 +91,8 @@ type windowReader struct {
 	to    int64
 	done  bool
 }
+
+func (r *windowReader) ended() bool { return r.done }
 
 func (r *windowReader) next(ctx context.Context, tx *sql.Tx) ([]perigee.Sample, error) {
 	if err := r.names.update(ctx, tx); err != nil {

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"iter"
-	"slices"
 	"time"
 
 	"perigee"
@@ -53,36 +52,8 @@ func (s *Store) Throughputs(ctx context.Context, q perigee.Query) iter.Seq2[peri
 func (s *Store) throughputs(ctx context.Context, q perigee.Query, yield func(perigee.Throughput, error) bool) error {
 	r := &throughputReader{query: q, names: newNames()}
 	r.after.start, r.to = span(q)
-	// As with windows, those of equal start are put in the streams' order here.
-	var group []perigee.Throughput
-	flush := func() bool {
-		slices.SortFunc(group, func(a, b perigee.Throughput) int { return a.Stream.Compare(b.Stream) })
-		for i := range group {
-			if ctx.Err() != nil || !yield(group[i], nil) {
-				return false
-			}
-		}
-		group = group[:0]
-		return true
-	}
-	for !r.done {
-		var found []perigee.Throughput
-		err := s.snapshot(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
-			found, err = r.next(ctx, tx)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		for _, t := range found {
-			if len(group) > 0 && !group[0].Start.Equal(t.Start) && !flush() {
-				return ctx.Err()
-			}
-			group = append(group, t)
-		}
-	}
-	flush()
-	return ctx.Err()
+	return yieldPages(ctx, s, r, func(t *perigee.Throughput) time.Time { return t.Start },
+		func(a, b perigee.Throughput) int { return a.Stream.Compare(b.Stream) }, yield)
 }
 
 // throughputReader reads throughputs page by page.
@@ -94,6 +65,8 @@ type throughputReader struct {
 	to    int64
 	done  bool
 }
+
+func (r *throughputReader) ended() bool { return r.done }
 
 // throughputsAfter begins the query of a page.
 const throughputsAfter = "SELECT stream, start_ns, packed FROM throughputs WHERE (start_ns, stream) > (?, ?) AND start_ns < ?"
