@@ -129,11 +129,7 @@ type telegraf struct {
 	streams map[*assembler]*telegrafStream
 }
 
-type telegrafStream struct {
-	w     *windower
-	last  int64
-	every int64 // the shortest time between two points
-}
+type telegrafStream struct{ pace }
 
 // telegrafCauses are the words for result_code.
 var telegrafCauses = map[string]string{"1": "no such host", "2": "ping failed"}
@@ -156,37 +152,20 @@ func (t *telegraf) point(p point) error {
 	}
 	s, known := t.streams[a]
 	if !known {
-		s = &telegrafStream{w: a.bypass(time.Second)}
+		s = &telegrafStream{pace{w: a.bypass(time.Second)}}
 		t.streams[a] = s
 	}
-	if err := s.follow(p.timestamp, sum.sent, t.c.options.Interval == 0); err != nil {
+	closer, err := s.follow(p.timestamp, "point")
+	if err != nil {
 		return err
+	}
+	if closer && t.c.options.Interval == 0 && sum.sent <= 1 {
+		s.w.interval = time.Duration(s.every)
 	}
 	if sum.sent > 1 {
 		t.c.note("a point of several probes tells their minimum, mean, maximum and deviation, which are kept; quantiles of them are estimates, and IPDV and loss runs are not known")
 	}
 	s.w.addSummary(p.timestamp, sum)
-	return nil
-}
-
-// follow checks that a point comes after the one before, and finds gaps.
-func (s *telegrafStream) follow(at, sent int64, guess bool) error {
-	since := at - s.last
-	switch {
-	case s.last == 0:
-	case since == 0:
-		return errRepeated
-	case since < 0:
-		return fmt.Errorf("it is %v earlier than the point before; sort the points by time", time.Duration(-since))
-	case s.every > 0 && since > int64(silence) && float64(since) > 2.5*float64(s.every):
-		s.w.interrupt(at, perigee.GapStopped)
-	case s.every == 0 || since < s.every:
-		s.every = since
-		if guess && sent <= 1 {
-			s.w.interval = time.Duration(since)
-		}
-	}
-	s.last = at
 	return nil
 }
 

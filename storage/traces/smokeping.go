@@ -21,10 +21,7 @@ type smokepingReader struct {
 	c     *collector
 	table tableReader
 	pings []int // columns
-	w     *windower
-
-	last  int64 // time of the row before
-	every int64 // the shortest time between two rows
+	pace
 }
 
 func readSmokeping(r io.Reader, c *collector) error {
@@ -62,7 +59,7 @@ func (s *smokepingReader) line(_ int64, line []byte) error {
 		}
 		s.w = a.bypass(time.Second)
 	}
-	if err := s.follow(at); err != nil {
+	if _, err := s.follow(at, "row"); err != nil {
 		return err
 	}
 	s.add(at, rtts, lost)
@@ -115,24 +112,6 @@ func number64(cell []byte) (v float64, defined bool, err error) {
 		err = strconv.ErrRange
 	}
 	return v, err == nil, err
-}
-
-// follow checks that a row comes after the one before, and finds gaps.
-func (s *smokepingReader) follow(at int64) error {
-	since := at - s.last
-	switch {
-	case s.last == 0:
-	case since == 0:
-		return errRepeated
-	case since < 0:
-		return fmt.Errorf("it is %v earlier than the row before; sort the rows by time", time.Duration(-since))
-	case s.every > 0 && since > int64(silence) && float64(since) > 2.5*float64(s.every):
-		s.w.interrupt(at, perigee.GapStopped)
-	case s.every == 0 || since < s.every:
-		s.every = since
-	}
-	s.last = at
-	return nil
 }
 
 // add takes a round that began at the given time, its pings an interval apart, but all
