@@ -57,6 +57,15 @@ type Link struct {
 	// degrees east, meaningful if SatelliteKnown.
 	SatelliteLongitude float64
 	SatelliteKnown     bool
+
+	Plan Plan
+}
+
+// Plan is what was promised of a link, to hold its measurements against. What is 0 was
+// not promised.
+type Plan struct {
+	Down, Up     float64 // bits per second of payload
+	Availability float64 // 0 to 1
 }
 
 // Bound reports whether l says how its probes are kept on it.

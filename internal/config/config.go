@@ -147,6 +147,15 @@ func (c Config) Settings() []Setting {
 		if l.SatelliteKnown {
 			set(degrees(l.SatelliteLongitude), "links[%q].satellite_longitude", l.ID)
 		}
+		if l.Plan.Down > 0 {
+			set(bitRate(int64(l.Plan.Down)), "links[%q].plan.down", l.ID)
+		}
+		if l.Plan.Up > 0 {
+			set(bitRate(int64(l.Plan.Up)), "links[%q].plan.up", l.ID)
+		}
+		if l.Plan.Availability > 0 {
+			set(percentage(l.Plan.Availability), "links[%q].plan.availability", l.ID)
+		}
 		if b, ok := c.Budgets[l.ID]; ok {
 			set(size(b.Bytes), "links[%q].budget.bytes", l.ID)
 			set(strconv.Itoa(b.ResetsOn), "links[%q].budget.resets_on", l.ID)

@@ -47,7 +47,7 @@ func TestExampleLoads(t *testing.T) {
 	want := Config{
 		Site: perigee.Site{Name: "home", Latitude: -35.28, Longitude: 149.13, Located: true},
 		Links: []perigee.Link{
-			{ID: "starlink", Orbit: perigee.OrbitStarlink, Interface: "wan0"},
+			{ID: "starlink", Orbit: perigee.OrbitStarlink, Interface: "wan0", Plan: perigee.Plan{Down: 100e6, Up: 15e6, Availability: 0.995}},
 			{ID: "skymuster", Orbit: perigee.OrbitGEO, Source: netip.MustParseAddr("192.168.2.10"), SatelliteLongitude: 140.1, SatelliteKnown: true},
 			{ID: "fibre", Orbit: perigee.OrbitTerrestrial, Mark: 16},
 		},
@@ -195,6 +195,8 @@ func TestValidValues(t *testing.T) {
 		"JSON":                     {`{"links": [{"name": "a", "orbit": "leo", "interface": "eth0"}], "targets": [{"name": "t", "address": "1.1.1.1"}]}`, `links["a"].interface`, "eth0"},
 		"byte order mark, CRLF":    {"\ufeff" + strings.ReplaceAll(minimal, "\n", "\r\n"), `links["fibre"].interface`, "eth0"},
 		"allowance":                {links("  - {name: a, orbit: leo, interface: eth0, budget: {bytes: 30GB}}\n"), `links["a"].budget.bytes`, "30GB"},
+		"promised rate":            {links("  - {name: a, orbit: leo, interface: eth0, plan: {down: 100 Mbit/s}}\n"), `links["a"].plan.down`, "100Mbit/s"},
+		"promised availability":    {links("  - {name: a, orbit: leo, interface: eth0, plan: {availability: 99.95%}}\n"), `links["a"].plan.availability`, "99.95%"},
 		"forwarding":               {minimal + "storage: {influxdb: {url: \"https://db/influx\", bucket: perigee/autogen}}\n", "storage.influxdb.url", "https://db/influx"},
 		"bandwidth left out":       {minimal + "storage: {influxdb: {url: \"https://db\", bucket: b}}\n", "storage.influxdb.bandwidth", "auto"},
 		"bandwidth unlimited":      {minimal + "storage: {influxdb: {url: \"https://db\", bucket: b, bandwidth: unlimited}}\n", "storage.influxdb.bandwidth", "unlimited"},

@@ -62,6 +62,8 @@ func TestDocumentedValues(t *testing.T) {
 		"links[].budget.bytes":     {to(size(minBudget), size(maxBudget))},
 		"links[].budget.reserve":   {"`" + percentage(DefaultReserve) + "`", to("0%", percentage(maxReserve))},
 		"links[].budget.used":      {to(size(0), size(maxBudget))},
+		"links[].plan.down":        {to(bitRate(minPlanRate), bitRate(maxPlanRate))},
+		"links[].plan.up":          {to(bitRate(minPlanRate), bitRate(maxPlanRate))},
 		"probes.transfer.every":    {"`" + span(DefaultEvery) + "`", to(span(minEvery), span(maxEvery))},
 		"probes.transfer.schedule": {"| `" + DefaultSchedule + "` |", "| `" + strings.Join(schedules, "`, `") + "` |"},
 		"probes.transfer.method":   {"| `" + strings.Join(methods, "`, `") + "` |"},

@@ -106,6 +106,7 @@ func (r *reader) link(raw rawLink, site perigee.Site) perigee.Link {
 			}
 		}
 	}
+	l.Plan = r.plan(raw.Plan)
 	return l
 }
 

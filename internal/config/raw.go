@@ -32,6 +32,14 @@ type rawLink struct {
 	Reason             value     `yaml:"reason"`
 	SatelliteLongitude value     `yaml:"satellite_longitude"`
 	Budget             rawBudget `yaml:"budget"`
+	Plan               rawPlan   `yaml:"plan"`
+}
+
+type rawPlan struct {
+	section
+	Down         value `yaml:"down"`
+	Up           value `yaml:"up"`
+	Availability value `yaml:"availability"`
 }
 
 type rawBudget struct {

@@ -200,6 +200,11 @@ func appendLink(b []byte, l *perigee.LinkState, orbit perigee.Orbit, instance st
 	}
 	f.integer("mark", int64(l.Link.Mark))
 	f.text("namespace", l.Link.Namespace)
+	if plan := l.Link.Plan; plan != (perigee.Plan{}) {
+		f.float("plan_availability", plan.Availability)
+		f.float("plan_down_bits_per_second", plan.Down)
+		f.float("plan_up_bits_per_second", plan.Up)
+	}
 	f.time("rolled_ns", l.Rolled)
 	if l.Link.SatelliteKnown {
 		f.float("satellite_longitude", l.Link.SatelliteLongitude)
@@ -237,7 +242,8 @@ func holdable(e perigee.Entry) error {
 	case e.Gap != nil:
 		times = append(times, e.Gap.End)
 	case e.Link != nil:
-		values = []float64{e.Link.Site.Latitude, e.Link.Site.Longitude, e.Link.Link.SatelliteLongitude}
+		values = []float64{e.Link.Site.Latitude, e.Link.Site.Longitude, e.Link.Link.SatelliteLongitude,
+			e.Link.Link.Plan.Down, e.Link.Link.Plan.Up, e.Link.Link.Plan.Availability}
 		for _, t := range []time.Time{e.Link.First, e.Link.Last, e.Link.Rolled} {
 			if !t.IsZero() {
 				times = append(times, t)

@@ -92,6 +92,9 @@ func (l *measuredLink) describe(d *description) {
 	if first, ok := d.fields["first_ns"].(int64); ok {
 		r.First, r.Last = moment(first), moment(d.fields.integer("last_ns"))
 	}
+	r.Link.Plan.Down, _ = d.fields["plan_down_bits_per_second"].(float64)
+	r.Link.Plan.Up, _ = d.fields["plan_up_bits_per_second"].(float64)
+	r.Link.Plan.Availability, _ = d.fields["plan_availability"].(float64)
 	l.rolled = earliest
 	if rolled, ok := d.fields["rolled_ns"].(int64); ok {
 		l.rolled = rolled

@@ -17,9 +17,10 @@ func (s *Store) Describe(ctx context.Context, site perigee.Site, links []perigee
 		}
 		for _, l := range links {
 			if _, err := w.exec(ctx, `INSERT OR REPLACE INTO links
-				(site, name, orbit, interface, source, mark, namespace, satellite_longitude) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+				(site, name, orbit, interface, source, mark, namespace, satellite_longitude, plan_down, plan_up, plan_availability)
+				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 				site.Name, string(l.ID), string(l.Orbit), l.Interface, addressText(l.Source), int64(l.Mark), l.Namespace,
-				sql.NullFloat64{Float64: l.SatelliteLongitude, Valid: l.SatelliteKnown}); err != nil {
+				sql.NullFloat64{Float64: l.SatelliteLongitude, Valid: l.SatelliteKnown}, l.Plan.Down, l.Plan.Up, l.Plan.Availability); err != nil {
 				return err
 			}
 			if _, err := w.exec(ctx, insertOrbit, site.Name, string(l.ID), string(l.Orbit)); err != nil {
@@ -48,6 +49,7 @@ func links(ctx context.Context, q queryer) ([]perigee.LinkRecord, error) {
 		names AS (SELECT site, name FROM links UNION SELECT site, link FROM measured)
 		SELECT n.site, n.name, s.latitude, s.longitude,
 			coalesce(l.orbit, ''), coalesce(l.interface, ''), coalesce(l.source, ''), coalesce(l.mark, 0), coalesce(l.namespace, ''), l.satellite_longitude,
+			coalesce(l.plan_down, 0), coalesce(l.plan_up, 0), coalesce(l.plan_availability, 0),
 			m.first, m.last
 		FROM names n
 		LEFT JOIN sites s ON s.name = n.site
@@ -65,7 +67,8 @@ func links(ctx context.Context, q queryer) ([]perigee.LinkRecord, error) {
 		var first, last sql.NullInt64
 		var source string
 		if err := rows.Scan(&r.Site.Name, &r.Link.ID, &latitude, &longitude,
-			&r.Link.Orbit, &r.Link.Interface, &source, &r.Link.Mark, &r.Link.Namespace, &satellite, &first, &last); err != nil {
+			&r.Link.Orbit, &r.Link.Interface, &source, &r.Link.Mark, &r.Link.Namespace, &satellite,
+			&r.Link.Plan.Down, &r.Link.Plan.Up, &r.Link.Plan.Availability, &first, &last); err != nil {
 			return nil, err
 		}
 		if r.Link.Source, err = parseAddress(source); err != nil {

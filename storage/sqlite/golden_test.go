@@ -25,16 +25,18 @@ var update = flag.Bool("update", false, "write the golden file of the present la
 // before. Once released, such a file is never written again: files like it are on users'
 // disks.
 const (
-	goldenFile   = "testdata/version3.sqlite.gz"
+	goldenFile   = "testdata/version4.sqlite.gz"
+	thirdGolden  = "testdata/version3.sqlite.gz"
 	secondGolden = "testdata/version2.sqlite.gz"
 	firstGolden  = "testdata/version1.sqlite.gz"
 )
 
 // goldenSite, goldenLink and goldenBatch are what all hold; since version 3,
-// goldenThroughput too.
+// goldenThroughput too, and since version 4 a plan, goldenPlan.
 var (
 	goldenSite = perigee.Site{Name: "Zürich 'home'", Latitude: 47.37, Longitude: 8.54, Located: true}
 	goldenLink = perigee.Link{ID: "geo", Orbit: perigee.OrbitGEO, Source: netip.MustParseAddr("192.168.2.10"), Mark: 16, SatelliteLongitude: -15.5, SatelliteKnown: true}
+	goldenPlan = perigee.Plan{Down: 25e6, Up: 5e6, Availability: 0.995}
 )
 
 func goldenBatch() perigee.Batch {
@@ -167,10 +169,33 @@ func TestFilesOfVersion2AreRead(t *testing.T) {
 }
 
 func TestFilesOfVersion3AreRead(t *testing.T) {
+	b := inbox{t, goldenStore(t, thirdGolden)}
+	wantPlan(b, perigee.Plan{})
+	wantWithTransfers(b)
+}
+
+func TestFilesOfVersion4AreRead(t *testing.T) {
 	if *update {
 		writeGolden(t, goldenBatch())
 	}
 	b := inbox{t, goldenStore(t, goldenFile)}
+	wantPlan(b, goldenPlan)
+	wantWithTransfers(b)
+}
+
+// wantPlan checks what was promised of the link.
+func wantPlan(b inbox, want perigee.Plan) {
+	b.T.Helper()
+	links, err := b.Links(b.T.Context())
+	if err != nil || len(links) != 1 || links[0].Link.Plan != want {
+		b.T.Errorf("links %+v, %v, want one with the plan %+v", links, err, want)
+	}
+}
+
+// wantWithTransfers checks what files hold since version 3.
+func wantWithTransfers(b inbox) {
+	t := b.T
+	t.Helper()
 	wantForwardingAsLeft(b, "hour 23:59:50 geo, window 00:00:00 geo, gap 22:59:50, event 22:59:50, throughput 00:00:30 geo", 5)
 	wantTraffic := map[perigee.Purpose]int64{perigee.PurposeOutbox: 12345, perigee.PurposeDevice: 30}
 	if got, err := b.Traffic(t.Context(), goldenSite.Name, goldenLink.ID, time.Time{}, time.Time{}); err != nil || !maps.Equal(got, wantTraffic) {
@@ -310,7 +335,7 @@ func writeGolden(t *testing.T, batch perigee.Batch) {
 		t.Fatal(err)
 	}
 	anew := goldenLink
-	anew.Orbit = perigee.OrbitMEO
+	anew.Orbit, anew.Plan = perigee.OrbitMEO, goldenPlan
 	if err := store.Describe(t.Context(), goldenSite, []perigee.Link{anew}); err != nil {
 		t.Fatal(err)
 	}

@@ -145,7 +145,8 @@ func (s *suite) events(t *testing.T) {
 func (s *suite) links(t *testing.T) {
 	store := s.open(t)
 	home := perigee.Site{Name: "home", Latitude: -35.28, Longitude: 149.13, Located: true}
-	geo := perigee.Link{ID: "geo", Orbit: perigee.OrbitGEO, Source: netip.MustParseAddr("192.168.2.10"), SatelliteLongitude: 140.1, SatelliteKnown: true}
+	geo := perigee.Link{ID: "geo", Orbit: perigee.OrbitGEO, Source: netip.MustParseAddr("192.168.2.10"), SatelliteLongitude: 140.1, SatelliteKnown: true,
+		Plan: perigee.Plan{Down: 25e6, Up: 5e6, Availability: 0.995}}
 	fibre := perigee.Link{ID: "fibre", Orbit: perigee.OrbitTerrestrial, Interface: "wan0", Mark: 1<<32 - 1, Namespace: "it's"}
 	describe := func(site perigee.Site, links ...perigee.Link) {
 		t.Helper()
