@@ -58,6 +58,9 @@ func readMeasured(ctx context.Context, store Store, q Query) (*measured, error) 
 	}
 	var longest time.Duration
 	err := scan(ctx, store, q, coarsest, func(s Sample) {
+		if s.Stream.Target == FirstHop && len(q.Targets) == 0 {
+			return // each link has another: nothing common to compare at
+		}
 		r := m.streams[s.Stream]
 		if r == nil {
 			r = &record{}

@@ -14,8 +14,11 @@ type Outage struct {
 	Open bool
 
 	Probes int64  // unanswered probes
-	Reason string // what the system said ("interface down", "no route"), or "no replies"
+	Reason string // what the system said ("interface down", "no route"), or NoReplies
 }
+
+// NoReplies is the reason of an outage most of whose probes were sent and not answered.
+const NoReplies = "no replies"
 
 // Gap is a time in which the monitor itself was not measuring. It says nothing of
 // the link and is never shown as an outage.

@@ -137,14 +137,22 @@ func comparableMetric(name MetricName) (Metric, error) {
 	return m, nil
 }
 
-// busiest returns the stream that measured most, preferring IPv4 to IPv6 and then
-// the first by order. It reports false if there is none.
+// busiest returns the stream that measured most, preferring any target to a first hop,
+// IPv4 to IPv6, and then the first by order. It reports false if there is none.
 func busiest[T any](streams map[Stream]T, amount func(T) int64) (best Stream, ok bool) {
+	rank := func(s Stream) (rank int) {
+		if s.Target != FirstHop {
+			rank += 2
+		}
+		if s.Family == IPv4 {
+			rank++
+		}
+		return rank
+	}
 	var most int64
 	for _, stream := range slices.SortedFunc(maps.Keys(streams), Stream.Compare) {
 		n := amount(streams[stream])
-		preferred := stream.Family == IPv4 && best.Family != IPv4
-		if !ok || preferred || stream.Family == best.Family && n > most {
+		if better := rank(stream) - rank(best); !ok || better > 0 || better == 0 && n > most {
 			best, most, ok = stream, n, true
 		}
 	}

@@ -3,6 +3,11 @@ package perigee
 // TargetID names a target; unique within a site.
 type TargetID string
 
+// FirstHop is the target that stands for a link's own first hop, such as the dish or the
+// router at its end of the cable; each link has another. It tells a failure at home from
+// one beyond. Links are not compared at it, and it says nothing of their availability.
+const FirstHop TargetID = "first-hop"
+
 // Target is what probes are sent to. Several links probe the same target at the
 // same instants, so that what the target does cancels out in a comparison.
 type Target struct {

@@ -204,7 +204,7 @@ func TestShutdownDecidesLostProbesAtTheHorizon(t *testing.T) {
 			t.Fatal("no outage was recorded")
 		}
 		last := outages[len(outages)-1]
-		if !last.Open || last.Probes != 30 || last.Reason != noReplies {
+		if !last.Open || last.Probes != 30 || last.Reason != perigee.NoReplies {
 			t.Errorf("outage %+v, want open with 30 probes", last)
 		}
 	})
@@ -245,7 +245,7 @@ func TestOutageEdgesAreWithinOneInterval(t *testing.T) {
 			}
 			want := reason
 			if want == "" {
-				want = noReplies
+				want = perigee.NoReplies
 			}
 			if ended.Probes != 20 || ended.Reason != want {
 				t.Errorf("outage of %d probes for %q, want 20 for %q", ended.Probes, ended.Reason, want)

@@ -6,9 +6,6 @@ import (
 	"perigee"
 )
 
-// noReplies is the reason of an outage in which most probes were sent and not answered.
-const noReplies = "no replies"
-
 // tracker finds the outages of one stream in the final outcomes of its probes, told in
 // send order. Lost, late and failed probes are unanswered; skipped ones say nothing.
 //
@@ -50,7 +47,7 @@ func (t *tracker) judge(s *span, p perigee.Singleton) {
 	case perigee.Received:
 		t.answered(s, p.At)
 	case perigee.Lost, perigee.Late:
-		t.unanswered(s, p.At, noReplies)
+		t.unanswered(s, p.At, perigee.NoReplies)
 	case perigee.SendFailed:
 		t.unanswered(s, p.At, p.Cause)
 	}

@@ -39,24 +39,24 @@ func TestOutages(t *testing.T) {
 		{"none", "rrrrrrrrrrrrrrrr", nil},
 		{"too_short", "rlllllllllr", nil}, // 0.1 to 1.0 s
 		{"just_long_enough", "rllllllllllr", []perigee.Outage{ // 0.1 to 1.1 s; open was never known
-			{Start: ms(100), End: ms(1100), Probes: 10, Reason: noReplies}}},
+			{Start: ms(100), End: ms(1100), Probes: 10, Reason: perigee.NoReplies}}},
 		{"open_then_ended", "rlllllllllllllr", []perigee.Outage{
-			{Start: ms(100), End: ms(1100), Open: true, Probes: 11, Reason: noReplies},
-			{Start: ms(100), End: ms(1400), Probes: 13, Reason: noReplies}}},
+			{Start: ms(100), End: ms(1100), Open: true, Probes: 11, Reason: perigee.NoReplies},
+			{Start: ms(100), End: ms(1400), Probes: 13, Reason: perigee.NoReplies}}},
 		{"late_is_unanswered", "raaaaaaaaaar", []perigee.Outage{
-			{Start: ms(100), End: ms(1100), Probes: 10, Reason: noReplies}}},
+			{Start: ms(100), End: ms(1100), Probes: 10, Reason: perigee.NoReplies}}},
 		{"commonest_reason", "rlllfffffffr", []perigee.Outage{
 			{Start: ms(100), End: ms(1100), Probes: 10, Reason: "interface down"}}},
 		{"skipped_is_neither", "rssssssssssssssr", nil},
 		{"skipped_does_not_end_it", "rlllssssllllr", []perigee.Outage{
-			{Start: ms(100), End: ms(1100), Open: true, Probes: 7, Reason: noReplies},
-			{Start: ms(100), End: ms(1200), Probes: 7, Reason: noReplies}}},
+			{Start: ms(100), End: ms(1100), Open: true, Probes: 7, Reason: perigee.NoReplies},
+			{Start: ms(100), End: ms(1200), Probes: 7, Reason: perigee.NoReplies}}},
 		// Two at the ends of a long skipped stretch are still two unanswered.
 		{"one_probe_is_no_outage", "rlssssssssssssssssr", nil},
 		{"from_the_first_probe", "llllllllllr", []perigee.Outage{
-			{Start: ms(0), End: ms(1000), Probes: 10, Reason: noReplies}}},
+			{Start: ms(0), End: ms(1000), Probes: 10, Reason: perigee.NoReplies}}},
 		{"two", "llllllllllrrffffffffffr", []perigee.Outage{
-			{Start: ms(0), End: ms(1000), Probes: 10, Reason: noReplies},
+			{Start: ms(0), End: ms(1000), Probes: 10, Reason: perigee.NoReplies},
 			{Start: ms(1200), End: ms(2200), Probes: 10, Reason: "interface down"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -92,8 +92,8 @@ func TestGapEndsAnOutage(t *testing.T) {
 	g.begin(reading(9 * time.Second))
 	script(tr, g.cur, 9*time.Second, "lllr") // 0.3 s: not an outage of its own
 	checkOutages(t, tr.take(), []perigee.Outage{
-		{Start: noon, End: noon.Add(time.Second), Open: true, Probes: 11, Reason: noReplies},
-		{Start: noon, End: noon.Add(1200 * time.Millisecond), Probes: 12, Reason: noReplies},
+		{Start: noon, End: noon.Add(time.Second), Open: true, Probes: 11, Reason: perigee.NoReplies},
+		{Start: noon, End: noon.Add(1200 * time.Millisecond), Probes: 12, Reason: perigee.NoReplies},
 	})
 }
 
@@ -111,10 +111,10 @@ func TestClockStepDividesAnOutage(t *testing.T) {
 	script(tr, g.cur, at, "lllllllllllr") // 1.2 to 2.3 s
 	hour := noon.Add(time.Hour)
 	checkOutages(t, tr.take(), []perigee.Outage{
-		{Start: noon, End: noon.Add(time.Second), Open: true, Probes: 11, Reason: noReplies},
-		{Start: noon, End: noon.Add(1200 * time.Millisecond), Probes: 12, Reason: noReplies},
-		{Start: hour.Add(1200 * time.Millisecond), End: hour.Add(1200 * time.Millisecond), Open: true, Probes: 1, Reason: noReplies},
-		{Start: hour.Add(1200 * time.Millisecond), End: hour.Add(2300 * time.Millisecond), Probes: 11, Reason: noReplies},
+		{Start: noon, End: noon.Add(time.Second), Open: true, Probes: 11, Reason: perigee.NoReplies},
+		{Start: noon, End: noon.Add(1200 * time.Millisecond), Probes: 12, Reason: perigee.NoReplies},
+		{Start: hour.Add(1200 * time.Millisecond), End: hour.Add(1200 * time.Millisecond), Open: true, Probes: 1, Reason: perigee.NoReplies},
+		{Start: hour.Add(1200 * time.Millisecond), End: hour.Add(2300 * time.Millisecond), Probes: 11, Reason: perigee.NoReplies},
 	})
 }
 
@@ -131,7 +131,7 @@ func TestClockStepWithinAYoungRun(t *testing.T) {
 	script(tr, g.cur, at, "lllllr")
 	past := noon.Add(-time.Hour)
 	checkOutages(t, tr.take(), []perigee.Outage{
-		{Start: past, End: past.Add(time.Second), Probes: 10, Reason: noReplies},
+		{Start: past, End: past.Add(time.Second), Probes: 10, Reason: perigee.NoReplies},
 	})
 }
 
@@ -143,7 +143,7 @@ func TestOpenOutageIsRenewedOnlyIfItGrew(t *testing.T) {
 	tr.take()
 	tr.renew()
 	checkOutages(t, tr.take(), []perigee.Outage{
-		{Start: noon, End: noon.Add(1200 * time.Millisecond), Open: true, Probes: 13, Reason: noReplies},
+		{Start: noon, End: noon.Add(1200 * time.Millisecond), Open: true, Probes: 13, Reason: perigee.NoReplies},
 	})
 	tr.renew()
 	script(tr, g.cur, at, "sss")

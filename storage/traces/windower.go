@@ -251,7 +251,7 @@ func (w *windower) judge(at int64, o perigee.Outcome, cause string) {
 
 func (w *windower) outage(end int64) {
 	r := &w.run
-	reason := "no replies"
+	reason := perigee.NoReplies
 	if 2*r.failed > r.probes {
 		reason = r.cause
 	}
