@@ -2,7 +2,6 @@ package perigee
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"time"
 )
@@ -93,9 +92,10 @@ type DisruptionQuery struct {
 // Disruptions merges the outages of a range by cause, and says of each what it looked
 // like and what is to blame, ordered by start. docs/metrics.md has the rules.
 //
-// The evidence is outages and gaps, and what was measured by day; what lies up to two
-// weeks around the range is read too, to see what returns. It fails with CodeNotFound
-// for an unknown link.
+// The evidence is outages up to two weeks around the range, to see what returns, and
+// within it gaps, rollups of what was measured, and windows around short outages. It fails with
+// CodeNotFound for an unknown link, and with CodeInvalid if more than mostSites sites
+// have outages.
 func Disruptions(ctx context.Context, store Store, q DisruptionQuery) ([]Disruption, error) {
 	known, err := findLinks(ctx, store, q.Site, q.Links)
 	if err != nil || len(known) == 0 {
@@ -109,9 +109,9 @@ func Disruptions(ctx context.Context, store Store, q DisruptionQuery) ([]Disrupt
 		return nil, err
 	}
 	var selected []Disruption
-	for _, site := range slices.Sorted(maps.Keys(e)) {
-		for _, d := range e[site].disruptions(q) {
-			if d.Start.Before(q.To) && (d.End.After(q.From) || d.Start.Equal(q.From)) && d.hits(q.Links) {
+	for _, site := range e {
+		for _, d := range site.disruptions(q) {
+			if d.Start.Before(q.To) && (d.End.After(q.From) || !d.Start.Before(q.From)) && d.hits(q.Links) {
 				selected = append(selected, d)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -102,47 +103,48 @@ func (e *evidence) compare(p path, s span) judgment {
 	links := e.count(s, func(o path) bool { return o.link != p.link && o.target == p.target && o.family == p.family })
 	hop := e.firstHop(p.link, s)
 
-	// What the words below say of the paths around.
-	name := string(p.link)
-	toTarget := fmt.Sprintf("%s did not answer over %s", p.target, all(links.silent+1, "link"))
 	switch {
 	case hop == silent:
-		return judgment{cause: cause{blame: BlameLAN}, why: fmt.Sprintf("the first hop of %s did not answer either", name)}
+		return judgment{cause: cause{blame: BlameLAN}, why: fmt.Sprintf("the first hop of %s did not answer either", p.link)}
 	case others.measured() == 0 && links.measured() == 0:
 		return judgment{cause: cause{BlameUnknown, p.link, p.target},
-			why: fmt.Sprintf("with one link and one target measured, %s cannot be told from %s%s", name, p.target, beyond(hop))}
-	case others.silent == 0 && others.answered > 0 && links.answered == 0:
-		return judgment{cause: cause{blame: BlameTarget, target: p.target},
-			why: fmt.Sprintf("%s, while %s did over %s", toTarget, count(others.answered, "other target"), name)}
-	case others.measured() == 0 && links.answered == 0:
-		return judgment{cause: cause{blame: BlameTarget, target: p.target},
-			why: toTarget + "; no other target was measured, so what all links share is not excluded" + beyond(hop)}
-	case others.answered == 0 && (links.answered > 0 || links.measured() == 0):
-		why := fmt.Sprintf("%s reached none of %s", name, count(others.silent+1, "target"))
-		if links.answered > 0 {
-			why += fmt.Sprintf(", while %s reached %s", count(links.answered, "other link"), p.target)
+			why: fmt.Sprintf("one link and one target were measured, so %s cannot be told from %s%s", p.link, p.target, beyond(hop))}
+	case links.answered == nil && others.silent == nil:
+		why := fmt.Sprintf("%s lost %s", all(len(links.silent)+1, "link"), p.target)
+		if others.answered == nil {
+			why += "; no other target was measured, so what all links share is not excluded" + beyond(hop)
+		} else {
+			why += fmt.Sprintf(", while %s answered over %s", some(others.answered, byTarget), p.link)
+		}
+		return judgment{cause: cause{blame: BlameTarget, target: p.target}, why: why}
+	case others.answered == nil && (links.answered != nil || links.measured() == 0):
+		why := fmt.Sprintf("%s lost %s", p.link, p.target)
+		if others.silent != nil {
+			why = fmt.Sprintf("%s lost %s", p.link, all(len(others.silent)+1, "target"))
+		}
+		if links.answered != nil {
+			why += fmt.Sprintf(", while %s reached %s", some(links.answered, byLink), p.target)
 		}
 		if hop == unmeasured {
 			why += "; its first hop is not probed, so the way to it is not excluded"
-		} else {
-			why += beyond(hop)
 		}
-		return judgment{cause: cause{blame: BlameLink, link: p.link}, why: why}
-	case others.answered == 0: // all targets over this link, and all links to this target
+		return judgment{cause: cause{blame: BlameLink, link: p.link}, why: why + beyond(hop)}
+	case others.answered == nil: // all targets over this link, and all links to this target
 		return e.compareAll(p, s, hop)
-	case links.answered > 0 && others.silent == 0:
+	case links.answered != nil && others.silent == nil:
 		return judgment{cause: cause{BlamePath, p.link, p.target},
-			why: fmt.Sprintf("%s did not answer over %s, which reached %s, while %s reached it", p.target, name, count(others.answered, "other target"), count(links.answered, "other link"))}
+			why: fmt.Sprintf("%s lost %s, but not %s; and %s reached %s", p.link, p.target, some(others.answered, byTarget), some(links.answered, byLink), p.target)}
 	}
 	return judgment{cause: cause{BlameUnknown, p.link, p.target},
-		why: fmt.Sprintf("%s reached %d of %s, and %d of %s reached %s", name, others.answered, count(others.measured()+1, "target"), links.answered, count(links.measured()+1, "link"), p.target)}
+		why: fmt.Sprintf("%s lost %d of %s, and %d of %s lost %s", p.link, len(others.silent)+1, count(others.measured()+1, "target"),
+			len(links.silent)+1, count(links.measured()+1, "link"), p.target)}
 }
 
 // compareFirstHop judges the silence of a first hop.
 func (e *evidence) compareFirstHop(p path, targets tally) judgment {
-	if targets.answered > 0 {
+	if targets.answered != nil {
 		return judgment{cause: cause{BlameTarget, p.link, p.target},
-			why: fmt.Sprintf("the first hop of %s did not answer, while %s beyond it did", p.link, count(targets.answered, "target"))}
+			why: fmt.Sprintf("the first hop of %s did not answer, while %s did beyond it", p.link, some(targets.answered, byTarget))}
 	}
 	return judgment{cause: cause{blame: BlameLAN}, why: fmt.Sprintf("the first hop of %s did not answer", p.link)}
 }
@@ -150,13 +152,12 @@ func (e *evidence) compareFirstHop(p path, targets tally) judgment {
 // compareAll judges a silence of all targets over p's link and of all links to p's
 // target.
 func (e *evidence) compareAll(p path, s span, hop fate) judgment {
-	all := e.count(s, func(o path) bool { return o.target != FirstHop })
-	if all.answered > 0 {
+	if everything := e.count(s, func(o path) bool { return o.target != FirstHop }); everything.answered != nil {
 		return judgment{cause: cause{blame: BlameLink, link: p.link},
-			why: fmt.Sprintf("%s reached no target; %s was not reached over any link either, so two things failed at once", p.link, p.target)}
+			why: fmt.Sprintf("%s reached no target; and %s was lost over every link, so two things failed at once", p.link, p.target)}
 	}
 	if hop == answered {
-		return judgment{cause: cause{blame: BlameUnknown}, why: "no link reached any target, and first hops answered: something beyond them that all links share"}
+		return judgment{cause: cause{blame: BlameUnknown}, why: "no link reached any target, though first hops answered: something beyond them that all links share"}
 	}
 	return judgment{cause: cause{blame: BlameUnknown}, why: "no link reached any target: the LAN, the power or the machine; a first_hop for each link would tell"}
 }
@@ -165,9 +166,9 @@ func (e *evidence) compareAll(p path, s span, hop fate) judgment {
 func (e *evidence) firstHop(link LinkID, s span) fate {
 	t := e.count(s, func(o path) bool { return o.link == link && o.target == FirstHop })
 	switch {
-	case t.answered > 0:
+	case t.answered != nil:
 		return answered
-	case t.silent > 0:
+	case t.silent != nil:
 		return silent
 	}
 	return unmeasured
@@ -195,6 +196,28 @@ func count(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func byLink(p path) (name, noun string)   { return string(p.link), "link" }
+func byTarget(p path) (name, noun string) { return string(p.target), "target" }
+
+// some names paths by what tells them apart, or counts them if they are many.
+func some(paths []path, by func(path) (name, noun string)) string {
+	set, noun := map[string]bool{}, ""
+	for _, p := range paths {
+		var name string
+		name, noun = by(p)
+		set[name] = true
+	}
+	names := sorted(set)
+	switch n := len(names); {
+	case n > 3:
+		return count(n, "other "+noun)
+	case n == 1:
+		return names[0]
+	default:
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+	}
 }
 
 // sorted returns the keys of a set in order.

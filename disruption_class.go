@@ -18,9 +18,14 @@ const (
 	nearEdge = time.Second
 )
 
-// classOf classes a disruption by its time, and completes its blame and why.
-func (e *evidence) classOf(d *Disruption, leap int) DisruptionClass {
-	if off, ok := e.atSlotEdge(*d, leap); ok {
+// classOf classes a disruption by its time, and completes its blame and why. longest is
+// the longest of its outages.
+func (e *evidence) classOf(d *Disruption, longest Outage, q DisruptionQuery) DisruptionClass {
+	if r, ok := e.recurs(longest, q.Location); ok {
+		d.Why = r + "; " + d.Why
+		return ClassScheduled
+	}
+	if off, ok := e.atSlotEdge(*d, q.LeapSeconds); ok {
 		if d.Blame == BlameUnknown {
 			d.Blame = BlameLink
 		}

@@ -2,6 +2,7 @@ package perigee
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -22,62 +23,68 @@ func pathOf(s Stream) path { return path{s.Link, s.Target, s.Family} }
 // evidence is what is known of a site's paths around a range.
 type evidence struct {
 	site    string
-	outages []Outage // by start, then stream
+	around  []Outage            // by start, then stream, as far as recurrenceReach
+	outages []Outage            // of these, what is to be judged
+	streams map[Stream][]Outage // around, by stream
 	gaps    []Gap
 	orbits  map[LinkID]Orbit
 
 	silent   map[path]timeline // inside outages
 	unsent   map[path]timeline // inside those in which the system or the monitor failed to send
 	measured map[path]timeline
+	runs     map[path][]lossRun // around short outages
 }
 
-// gather reads the evidence of every site that q selects.
-func gather(ctx context.Context, store Store, q DisruptionQuery) (map[string]*evidence, error) {
-	const day = 24 * time.Hour
-	wide := Query{Site: q.Site, From: floorTime(q.From.Add(-recurrenceReach), day), To: ceilTime(q.To.Add(recurrenceReach), day)}
-	outages, err := store.Outages(ctx, wide)
+// mostSites bounds the sites that one question judges outages of: each is read by itself.
+const mostSites = 64
+
+// gather reads the evidence of every site that q selects and that has outages in its
+// range.
+func gather(ctx context.Context, store Store, q DisruptionQuery) ([]*evidence, error) {
+	outages, err := store.Outages(ctx, Query{Site: q.Site, Links: q.Links, From: q.From, To: q.To})
 	if err != nil {
 		return nil, err
 	}
-	sites := map[string]*evidence{}
+	hit := map[string]bool{}
 	for _, o := range outages {
-		e := sites[o.Stream.Site]
-		if e == nil {
-			e = &evidence{site: o.Stream.Site, orbits: map[LinkID]Orbit{},
-				silent: map[path]timeline{}, unsent: map[path]timeline{}, measured: map[path]timeline{}}
-			sites[o.Stream.Site] = e
-		}
-		e.outages = append(e.outages, o)
+		hit[o.Stream.Site] = true
 	}
-	if len(sites) == 0 {
-		return nil, nil
-	}
-	for site, e := range sites {
-		own := wide
-		own.Site = site
-		if err := e.read(ctx, store, own); err != nil {
-			return nil, err
-		}
+	if len(hit) > mostSites {
+		return nil, &Error{Code: CodeInvalid, Message: fmt.Sprintf("%d sites have outages in this range: name one of them, or ask for a shorter range", len(hit))}
 	}
 	records, err := store.Links(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range records {
-		if e := sites[r.Site.Name]; e != nil {
-			e.orbits[r.Link.ID] = r.Link.Orbit
+	var list []*evidence
+	for _, site := range sorted(hit) {
+		e := &evidence{site: site, orbits: map[LinkID]Orbit{}, silent: map[path]timeline{}, unsent: map[path]timeline{}, measured: map[path]timeline{}}
+		for _, r := range records {
+			if r.Site.Name == site {
+				e.orbits[r.Link.ID] = r.Link.Orbit
+			}
 		}
+		if err := e.read(ctx, store, q); err != nil {
+			return nil, err
+		}
+		list = append(list, e)
 	}
-	return sites, nil
+	return list, nil
 }
 
-// read completes the evidence of one site.
-func (e *evidence) read(ctx context.Context, store Store, q Query) (err error) {
-	if e.gaps, err = store.Gaps(ctx, q); err != nil {
+// read reads what is known around q's range.
+func (e *evidence) read(ctx context.Context, store Store, q DisruptionQuery) (err error) {
+	around := Query{Site: e.site, From: q.From.Add(-recurrenceReach), To: q.To.Add(recurrenceReach)}
+	if e.around, err = store.Outages(ctx, around); err != nil {
+		return err
+	}
+	asked := e.choose(q.From, q.To)
+	around.From, around.To = floorTime(asked.from.Add(-gapTouch), time.Hour), ceilTime(asked.to.Add(gapTouch), time.Hour)
+	if e.gaps, err = store.Gaps(ctx, around); err != nil {
 		return err
 	}
 	measured := map[path][]span{}
-	err = scan(ctx, store, q, Days, func(s Sample) {
+	err = scan(ctx, store, around, Days, func(s Sample) {
 		p := pathOf(s.Stream)
 		measured[p] = append(measured[p], span{s.Start, s.End()})
 	})
@@ -88,7 +95,9 @@ func (e *evidence) read(ctx context.Context, store Store, q Query) (err error) {
 		e.measured[p] = timeline(subtract(union(spans), e.holes(p.link)))
 	}
 	silent, unsent := map[path][]span{}, map[path][]span{}
-	for _, o := range e.outages {
+	e.streams = map[Stream][]Outage{}
+	for _, o := range e.around {
+		e.streams[o.Stream] = append(e.streams[o.Stream], o)
 		p := pathOf(o.Stream)
 		silent[p] = append(silent[p], outageSpan(o))
 		if o.Reason != NoReplies && o.Reason != reasonUnresolved {
@@ -102,7 +111,30 @@ func (e *evidence) read(ctx context.Context, store Store, q Query) (err error) {
 		e.unsent[p] = union(spans)
 	}
 	e.forgive()
-	return nil
+	return e.look(ctx, store)
+}
+
+// choose keeps the outages that overlap the range, and those that follow on one another
+// with them, so that a disruption is the same whatever range it is asked for in. It
+// returns the range that they lie in.
+func (e *evidence) choose(from, to time.Time) span {
+	asked := span{from, to}
+	for before := (span{}); before != asked; {
+		before = asked
+		for _, o := range e.around {
+			s := outageSpan(o)
+			if s.from.After(asked.to.Add(joinWithin)) || s.to.Before(asked.from.Add(-joinWithin)) {
+				continue
+			}
+			asked = span{earlier(s.from, asked.from), later(s.to, asked.to)}
+		}
+	}
+	for _, o := range e.around {
+		if s := outageSpan(o); !s.from.After(asked.to) && !s.to.Before(asked.from) {
+			e.outages = append(e.outages, o)
+		}
+	}
+	return asked
 }
 
 // forgive leaves out the silence of first hops over which targets were heard most of the
@@ -113,7 +145,7 @@ func (e *evidence) forgive() {
 			continue
 		}
 		e.silent[p] = slices.DeleteFunc(spans, func(s span) bool {
-			return e.count(s, func(o path) bool { return o.link == p.link && o.target != FirstHop }).answered > 0
+			return e.count(s, func(o path) bool { return o.link == p.link && o.target != FirstHop }).answered != nil
 		})
 	}
 }
@@ -148,7 +180,7 @@ const (
 func (e *evidence) fateOf(p path, s span, own bool) fate {
 	half := s.to.Sub(s.from) / 2
 	switch {
-	case e.silent[p].within(s) >= half:
+	case e.silent[p].within(s) >= half || e.brieflySilent(p, s):
 		if !own && e.unsent[p].within(s) >= half {
 			return unmeasured
 		}
@@ -159,10 +191,10 @@ func (e *evidence) fateOf(p path, s span, own bool) fate {
 	return unmeasured
 }
 
-// tally counts how paths did.
-type tally struct{ answered, silent int }
+// tally is how paths did.
+type tally struct{ answered, silent []path }
 
-func (t tally) measured() int { return t.answered + t.silent }
+func (t tally) measured() int { return len(t.answered) + len(t.silent) }
 
 // count tells how the paths that are selected did in s.
 func (e *evidence) count(s span, selected func(path) bool) tally {
@@ -173,9 +205,9 @@ func (e *evidence) count(s span, selected func(path) bool) tally {
 		}
 		switch e.fateOf(p, s, false) {
 		case answered:
-			t.answered++
+			t.answered = append(t.answered, p)
 		case silent:
-			t.silent++
+			t.silent = append(t.silent, p)
 		}
 	}
 	return t

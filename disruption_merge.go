@@ -24,9 +24,8 @@ func (e *evidence) disruptions(q DisruptionQuery) []Disruption {
 	}
 	disruptions := make([]Disruption, 0, len(list))
 	for _, m := range list {
-		disruptions = append(disruptions, m.finish(e, q.LeapSeconds))
+		disruptions = append(disruptions, m.finish(e, q))
 	}
-	markScheduled(disruptions, q.Location)
 	return disruptions
 }
 
@@ -35,7 +34,7 @@ type merging struct {
 	Disruption
 	links   map[LinkID]bool
 	targets map[TargetID]bool
-	longest time.Duration // of its outages, whose judgment is told
+	longest Outage // whose judgment is told
 	class   DisruptionClass
 }
 
@@ -43,8 +42,8 @@ func (m *merging) add(o Outage, v judgment) {
 	if len(m.Outages) == 0 || o.End.After(m.End) {
 		m.End = o.End
 	}
-	if length := o.End.Sub(o.Start); len(m.Outages) == 0 || length > m.longest {
-		m.longest, m.Blame, m.Why, m.class = length, v.blame, v.why, v.class
+	if len(m.Outages) == 0 || o.length() > m.longest.length() {
+		m.longest, m.Blame, m.Why, m.class = o, v.blame, v.why, v.class
 	}
 	m.Open = m.Open || o.Open
 	m.Probes += o.Probes
@@ -53,12 +52,12 @@ func (m *merging) add(o Outage, v judgment) {
 }
 
 // finish classes what was merged.
-func (m *merging) finish(e *evidence, leap int) Disruption {
+func (m *merging) finish(e *evidence, q DisruptionQuery) Disruption {
 	d := m.Disruption
 	d.Links, d.Targets = sorted(m.links), sorted(m.targets)
 	d.Class = m.class
 	if d.Class == "" {
-		d.Class = e.classOf(&d, leap)
+		d.Class = e.classOf(&d, m.longest, q)
 	}
 	return d
 }

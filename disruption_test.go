@@ -67,8 +67,8 @@ func (h *house) gap(from, to float64, reason perigee.GapReason) *house {
 	return h
 }
 
-// store returns a store that holds it all, with windows of a minute that are as full as
-// if nothing had failed: who is to blame is told by outages.
+// store returns a store that holds it all, with windows of a minute, or of an hour if it
+// is about days, in which nothing was lost in a row: who is to blame is told by outages.
 func (h *house) store(t testing.TB) perigee.Store {
 	t.Helper()
 	store := storagetest.NewMemory()
@@ -82,13 +82,18 @@ func (h *house) fill(t testing.TB, store perigee.Store) {
 	if h.hops {
 		targets = append(append([]perigee.TargetID{}, targets...), perigee.FirstHop)
 	}
+	length, end := time.Minute, h.from.Add(time.Duration(h.minutes)*time.Minute)
+	if h.minutes >= 24*60 {
+		length = time.Hour
+	}
 	b := h.batch
 	for _, l := range h.links {
 		for _, target := range targets {
-			for m := range h.minutes {
+			for at := h.from; at.Before(end); at = at.Add(length) {
+				n := int64(length / (200 * time.Millisecond))
 				b.Samples = append(b.Samples, perigee.Sample{
-					Stream: h.stream(l.ID, target), Start: h.from.Add(time.Duration(m) * time.Minute), Length: time.Minute, Interval: 200 * time.Millisecond,
-					LossTimeout: 3 * time.Second, Counts: perigee.Counts{Planned: 300, Sent: 300, Lost: 300},
+					Stream: h.stream(l.ID, target), Start: at, Length: length, Interval: 200 * time.Millisecond,
+					LossTimeout: 3 * time.Second, Counts: perigee.Counts{Planned: n, Sent: n, Lost: n},
 				})
 			}
 		}
@@ -124,29 +129,29 @@ func TestDisruptionsAreBlamed(t *testing.T) {
 		why   string
 	}{
 		"a_target_over_all_links": {newHouse(3, 2).fail("", "far-1", 600, 660),
-			"long target [link-1 link-2 link-3] [far-1] 600-660", "far-1 did not answer over all 3 links, while 1 other target did"},
+			"long target [link-1 link-2 link-3] [far-1] 600-660", "all 3 links lost far-1, while far-2 answered over link-1"},
 		"a_link_at_all_targets": {newHouse(2, 2).fail("link-1", "", 600, 660),
-			"long link [link-1] [far-1 far-2] 600-660", "link-1 reached none of 2 targets, while 1 other link reached"},
+			"long link [link-1] [far-1 far-2] 600-660", "link-1 lost all 2 targets, while link-2 reached far-1"},
 		"a_link_beyond_its_first_hop": {withHops(newHouse(2, 2)).fail("link-1", "", 600, 660),
 			"long link [link-1] [far-1 far-2] 600-660", "the first hop answered"},
 		"a_link_with_its_first_hop": {withHops(newHouse(2, 2)).fail("link-1", "", 600, 660).fail("link-1", perigee.FirstHop, 600.1, 660.1),
 			"long lan [link-1] [far-1 far-2 first-hop] 600-660.1", "the first hop of link-1 did not answer"},
 		"a_first_hop_alone": {withHops(newHouse(2, 2)).fail("link-1", perigee.FirstHop, 600, 660),
-			"long target [link-1] [first-hop] 600-660", "2 targets beyond it did"},
+			"long target [link-1] [first-hop] 600-660", "while far-1 and far-2 did beyond it"},
 		"a_first_hop_that_never_answers_is_no_evidence": {withHops(newHouse(2, 2)).fail("link-1", perigee.FirstHop, 0, 3600).fail("link-1", "", 600, 660),
 			"long target [link-1] [first-hop] 0-3600\nlong link [link-1] [far-1 far-2] 600-660", ""},
 		"one_link_and_one_target": {newHouse(1, 1).fail("", "", 600, 609),
-			"short unknown [link-1] [far-1] 600-609", "with one link and one target measured"},
+			"short unknown [link-1] [far-1] 600-609", "one link and one target were measured"},
 		"one_link_and_two_targets": {newHouse(1, 2).fail("", "", 600, 609),
 			"short link [link-1] [far-1 far-2] 600-609", "its first hop is not probed"},
 		"one_link_and_one_of_two_targets": {newHouse(1, 2).fail("", "far-2", 600, 609),
-			"short target [link-1] [far-2] 600-609", "over the one link, while 1 other target did"},
+			"short target [link-1] [far-2] 600-609", "the one link lost far-2, while far-1 answered over link-1"},
 		"two_links_and_their_one_target": {newHouse(2, 1).fail("", "", 600, 609),
 			"short target [link-1 link-2] [far-1] 600-609", "no other target was measured"},
 		"one_of_two_links_at_one_target": {newHouse(2, 1).fail("link-2", "", 600, 609),
-			"short link [link-2] [far-1] 600-609", "while 1 other link reached far-1"},
+			"short link [link-2] [far-1] 600-609", "link-2 lost far-1, while link-1 reached far-1"},
 		"one_target_over_one_link": {newHouse(2, 2).fail("link-1", "far-1", 600, 660),
-			"long path [link-1] [far-1] 600-660", "link-1, which reached 1 other target"},
+			"long path [link-1] [far-1] 600-660", "link-1 lost far-1, but not far-2; and link-2 reached far-1"},
 		"everything": {newHouse(2, 2).fail("", "", 600, 660),
 			"long unknown [link-1 link-2] [far-1 far-2] 600-660", "no link reached any target"},
 		"everything_with_first_hops": {withHops(newHouse(2, 2)).fail("", "", 600, 660).fail("", perigee.FirstHop, 600, 660),

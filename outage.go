@@ -17,6 +17,8 @@ type Outage struct {
 	Reason string // what the system said ("interface down", "no route"), or NoReplies
 }
 
+func (o Outage) length() time.Duration { return o.End.Sub(o.Start) }
+
 // NoReplies is the reason of an outage most of whose probes were sent and not answered.
 const NoReplies = "no replies"
 

@@ -50,6 +50,11 @@ type Reliability struct {
 	Classes  map[DisruptionClass]Share
 	Blamed   map[Blame]Share
 
+	// ShortLosses are the loss periods too short to be outages, single lost probes
+	// among them, at the target that was measured most, of equals that with the
+	// fewest.
+	ShortLosses int64
+
 	// Excused are the others: a target was down, or the monitor failed. Their
 	// Down is that of the paths they hit; the link was up.
 	Excused map[Blame]Share
@@ -148,7 +153,8 @@ type siteLink struct {
 	link LinkID
 }
 
-// readPlanned adds how long each link was meant to be measured, by UTC day, or by hour
+// readPlanned adds how long each link was meant to be measured and how often it lost
+// probes for a short time, by UTC day, or by hour
 // where days are not UTC's. Of several targets the one measured most counts: they are
 // measured at the same time.
 func readPlanned(ctx context.Context, store Store, q ReliabilityQuery, links map[siteLink]*reliabilityOf) error {
@@ -156,26 +162,52 @@ func readPlanned(ctx context.Context, store Store, q ReliabilityQuery, links map
 	if q.Location.String() == time.UTC.String() {
 		coarsest, unit = Days, 24*time.Hour
 	}
-	type piece struct {
-		siteLink
-		path path
+	query := Query{Site: q.Site, Links: q.Links, From: q.From, To: q.To}
+	outages, err := store.Outages(ctx, query)
+	if err != nil {
+		return err
+	}
+	told := map[Stream]map[time.Time]int64{} // outages by unit: loss periods that are told already
+	for _, o := range outages {
+		if o.Reason == NoReplies {
+			if told[o.Stream] == nil {
+				told[o.Stream] = map[time.Time]int64{}
+			}
+			told[o.Stream][floorTime(o.Start, unit)]++
+		}
 	}
 	var at time.Time
-	planned := map[piece]time.Duration{} // in the unit that begins at at
+	parts := map[Stream]*stepSample{} // of the unit that begins at at
 	settle := func() {
-		most := map[siteLink]time.Duration{}
-		for p, d := range planned {
-			most[p.siteLink] = max(most[p.siteLink], d)
+		type amount struct {
+			planned time.Duration
+			losses  int64
 		}
-		for key, d := range most {
-			if one := links[key]; one != nil {
-				one.plan(span{at, at.Add(unit)}, d)
+		paths := map[siteLink]map[path]amount{}
+		for stream, part := range parts {
+			link := siteLink{stream.Site, stream.Link}
+			if paths[link] == nil {
+				paths[link] = map[path]amount{}
+			}
+			a := paths[link][pathOf(stream)]
+			a.planned += part.plannedTime
+			a.losses += max(part.sample.LossRuns.Count-told[stream][at], 0)
+			paths[link][pathOf(stream)] = a
+		}
+		for link, of := range paths {
+			var most amount
+			for _, a := range of { // of equals the better one: what only one target loses is not the link's
+				if a.planned > most.planned || a.planned == most.planned && a.losses < most.losses {
+					most = a
+				}
+			}
+			if one := links[link]; one != nil {
+				one.plan(span{at, at.Add(unit)}, most.planned, most.losses)
 			}
 		}
-		clear(planned)
+		clear(parts)
 	}
-	query := Query{Site: q.Site, Links: q.Links, From: q.From, To: q.To}
-	err := scan(ctx, store, query, coarsest, func(s Sample) {
+	err = scan(ctx, store, query, coarsest, func(s Sample) {
 		if s.Stream.Target == FirstHop {
 			return
 		}
@@ -183,7 +215,12 @@ func readPlanned(ctx context.Context, store Store, q ReliabilityQuery, links map
 			settle()
 			at = start
 		}
-		planned[piece{siteLink{s.Stream.Site, s.Stream.Link}, pathOf(s.Stream)}] += plannedTime(s)
+		part := parts[s.Stream]
+		if part == nil {
+			part = &stepSample{}
+			parts[s.Stream] = part
+		}
+		part.add(s)
 	})
 	settle()
 	return err
@@ -208,11 +245,14 @@ func (l *reliabilityOf) period(t time.Time) *Reliability {
 	return r
 }
 
-// plan adds planned time that lies in s, divided evenly over the periods that s touches.
-func (l *reliabilityOf) plan(s span, planned time.Duration) {
+// plan adds planned time that lies in s, divided evenly over the periods that s touches,
+// and the short losses in it, which count where s begins.
+func (l *reliabilityOf) plan(s span, planned time.Duration, losses int64) {
 	l.Total.Planned += planned
+	l.Total.ShortLosses += losses
 	s = span{later(s.from, l.q.From), earlier(s.to, l.q.To)}
 	length := s.to.Sub(s.from)
+	l.period(s.from).ShortLosses += losses
 	l.divide(s, func(r *Reliability, part time.Duration) {
 		r.Planned += time.Duration(float64(planned) * float64(part) / float64(length))
 	})

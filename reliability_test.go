@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"perigee"
+	"perigee/stats"
 	"perigee/storage/storagetest"
 )
 
@@ -63,6 +64,24 @@ func TestReliabilityByDay(t *testing.T) {
 	}
 	if _, err := perigee.ReliabilityOf(t.Context(), store, perigee.ReliabilityQuery{By: "week"}); perigee.CodeOf(err) != perigee.CodeInvalid {
 		t.Errorf("by week: %v", err)
+	}
+}
+
+// Loss periods that are too short to be outages are counted apart: of the four that the
+// windows know of far-1, one is told as an outage; far-2 lost fewer.
+func TestShortLossesAreCountedApart(t *testing.T) {
+	h := newHouse(1, 2).fail("", "", 600, 602)
+	for i, target := range h.targets {
+		var runs stats.LossRuns
+		for k := range 300 {
+			runs.Add(k%(100*(i+1)) == 0 || k >= 290, 0.2)
+		}
+		h.batch.Samples = append(h.batch.Samples, perigee.Sample{Stream: h.stream("link-1", target), Start: h.at(600), Length: time.Minute, Interval: 200 * time.Millisecond,
+			LossTimeout: 3 * time.Second, Counts: perigee.Counts{Planned: 300, Sent: 300, Received: 286, Lost: 14}, LossRuns: runs})
+	}
+	r := reliabilityOf(t, h.store(t), perigee.ReliabilityQuery{})
+	if r.Total.ShortLosses != 2 || r.Total.Failures != 1 || r.Periods[0].ShortLosses != 2 {
+		t.Errorf("%d short losses and %d failures, want 2 and 1", r.Total.ShortLosses, r.Total.Failures)
 	}
 }
 

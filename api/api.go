@@ -149,6 +149,8 @@ func (s *server) register(router chi.Router, version string) huma.API {
 	get(s, api, "compare", "/compare", "How links compare, and how sure that is", nil, s.compare)
 	get(s, api, "slots", "/slots", "Whether round trips step in Starlink's slots of 15 s", nil, s.slots)
 	get(s, api, "outages", "/outages", "Times without an answered probe", nil, s.outages)
+	get(s, api, "disruptions", "/disruptions", "Outages merged by cause: what they looked like, and what is to blame", nil, s.disruptions)
+	get(s, api, "availability", "/availability", "How often and how long links failed, by day or month", nil, s.availability)
 	get(s, api, "gaps", "/gaps", "Times in which the monitor was not measuring", nil, s.gaps)
 	get(s, api, "throughput", "/throughput", "Transfers, and latency while they ran", nil, s.throughputs)
 	get(s, api, "export", "/export", "Samples as a file, streamed", []string{"text/csv", "application/jsonl", "text/plain"}, s.exportSamples)

@@ -49,7 +49,7 @@ func TestDocumentIsComplete(t *testing.T) {
 	for _, path := range []string{
 		"/links", "/links/{link}", "/links/{link}/summary", "/series", "/compare", "/outages", "/gaps", "/export", "/live",
 		"/monitor", "/outbox", "/outbox/dead-letters", "/outbox/resend", "/outbox/retry",
-		"/throughput", "/budget", "/probes", "/probes/{id}", "/slots",
+		"/throughput", "/budget", "/probes", "/probes/{id}", "/slots", "/disruptions", "/availability",
 	} {
 		op, _ := at(paths, prefix+path, cmp.Or(methods[path], "get")).(map[string]any)
 		if op == nil {
@@ -69,8 +69,8 @@ func TestDocumentIsComplete(t *testing.T) {
 			}
 		}
 	}
-	if len(paths) != 19 {
-		t.Errorf("%d paths are described, want 19: a new one belongs into this test", len(paths))
+	if len(paths) != 21 {
+		t.Errorf("%d paths are described, want 21: a new one belongs into this test", len(paths))
 	}
 	resolveRefs(t, d, d)
 }
@@ -117,6 +117,8 @@ func TestAnswersFollowTheirSchemas(t *testing.T) {
 		{"/compare", "/compare?metric=availability&" + wholeRange},
 		{"/slots", "/slots?link=fibre&series=true&" + wholeRange},
 		{"/outages", "/outages?" + wholeRange},
+		{"/disruptions", "/disruptions?" + wholeRange},
+		{"/availability", "/availability?by=month&" + wholeRange},
 		{"/gaps", "/gaps?" + wholeRange},
 		{"/monitor", "/monitor"},
 		{"/outbox", "/outbox"},
