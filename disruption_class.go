@@ -29,7 +29,11 @@ func (e *evidence) classOf(d *Disruption, longest Outage, q DisruptionQuery) Dis
 		if d.Blame == BlameUnknown {
 			d.Blame = BlameLink
 		}
-		d.Why = fmt.Sprintf("it began %s from where Starlink's slots meet (one in seven does by chance); %s", off.Round(10*time.Millisecond), d.Why)
+		side := "after"
+		if off < 0 {
+			side = "before"
+		}
+		d.Why = fmt.Sprintf("it began %.2f s %s Starlink's slots met (one in seven does by chance); %s", off.Abs().Seconds(), side, d.Why)
 		return ClassSlotEdge
 	}
 	if d.Duration() < LongDisruption {

@@ -37,7 +37,7 @@ type Reliability struct {
 	Failures         int          `json:"failures" doc:"Disruptions charged to the link: blamed on link, lan, local or unknown."`
 	LongestSeconds   *float64     `json:"longest_seconds" doc:"The longest of them; null without any."`
 	MTBFSeconds      *float64     `json:"mtbf_seconds" doc:"Mean time between failures: time up over failures; null without any."`
-	MTBFAboveSeconds *float64     `json:"mtbf_above_seconds" doc:"Without failures the time up, which the mean time between them is more than; else null."`
+	MTBFAboveSeconds *float64     `json:"mtbf_above_seconds" doc:"Without failures the time up, which the mean time between them is more than; else, and if nothing was planned, null."`
 	MTTRSeconds      *float64     `json:"mttr_seconds" doc:"Mean time to repair: time down over failures; null without any."`
 	Classes          []ClassShare `json:"classes" nullable:"false" doc:"The failures by what they looked like."`
 	Blamed           []BlameShare `json:"blamed" nullable:"false" doc:"The failures by what was to blame."`
@@ -87,7 +87,7 @@ func newReliability(r perigee.Reliability) Reliability {
 		From: r.From.UTC(), To: r.To.UTC(), PlannedSeconds: seconds(r.Planned.Seconds()), DownSeconds: seconds(r.Down.Seconds()),
 		Availability: maybeSeconds(available, availableDefined), Failures: r.Failures,
 		LongestSeconds: maybeSeconds(r.Longest.Seconds(), r.Failures > 0),
-		MTBFSeconds:    maybeSeconds(mtbf.Seconds(), mtbfDefined), MTBFAboveSeconds: maybeSeconds(mtbf.Seconds(), !mtbfDefined),
+		MTBFSeconds:    maybeSeconds(mtbf.Seconds(), mtbfDefined), MTBFAboveSeconds: maybeSeconds(mtbf.Seconds(), !mtbfDefined && r.Planned > 0),
 		MTTRSeconds: maybeSeconds(mttr.Seconds(), mttrDefined),
 		Classes:     []ClassShare{}, Blamed: newBlameShares(r.Blamed), Excused: newBlameShares(r.Excused), ShortLosses: r.ShortLosses,
 	}

@@ -97,3 +97,9 @@ func parseTimezone(name string) (*time.Location, error) {
 	}
 	return location, nil
 }
+
+// OutageReport is what perigee outages --json prints.
+type OutageReport struct {
+	Disruptions  []Disruption         `json:"disruptions"`
+	Availability AvailabilityResponse `json:"availability"`
+}

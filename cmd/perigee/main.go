@@ -11,6 +11,7 @@
 //	perigee probe         one measurement now, on the terminal
 //	perigee budget        what each link moved this month, and may still move
 //	perigee compare       how the links compare, from the store
+//	perigee outages       when links failed, what was to blame, availability by day
 //	perigee slots         whether a link has Starlink's slots of 15 s
 //	perigee export        every result as CSV, JSON lines or line protocol
 //	perigee import        results of ping, fping, irtt, iperf3 and others
@@ -72,6 +73,7 @@ type cli struct {
 	Probe   probeCommand   `cmd:"" help:"Measure now and show the result on the terminal."`
 	Budget  budgetCommand  `cmd:"" help:"What each link moved this month, and may still move."`
 	Compare compareCommand `cmd:"" help:"Say how links compare, from the stored results."`
+	Outages outagesCommand `cmd:"" help:"Say when links failed, what was to blame, and how available they were by day or month."`
 	Slots   slotsCommand   `cmd:"" help:"Say whether round trips over a link step in Starlink's slots of 15 s."`
 	Export  exportCommand  `cmd:"" help:"Write stored results as CSV, JSON lines or InfluxDB line protocol."`
 	Import  importCommand  `cmd:"" help:"Read results of ping, fping, irtt, iperf3, SmokePing, Telegraf, or our own exports."`
