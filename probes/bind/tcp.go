@@ -24,6 +24,15 @@ type TCPInfo struct {
 
 	SegsOut, SegsIn int64 // segments with or without payload; since Linux 4.2
 
+	// Of what comes:
+	RcvRTT        time.Duration // the receiver's estimate of the round trip; 0 before the first
+	RcvSpace      int64         // payload that it expects in one round trip, by which its buffer is sized
+	DataSegsIn    int64         // segments with payload, those that came twice included; since Linux 4.6
+	RcvOutOfOrder int64         // of these, those that came while one before them was missing; since Linux 5.4
+
+	// DSACKDups is how many segments the peer told to have come twice; since Linux 4.19.
+	DSACKDups int64
+
 	// DeliveryRate is how fast the peer was last seen to receive, bytes per second;
 	// since Linux 4.9.
 	DeliveryRate int64

@@ -116,6 +116,11 @@ func parseTCPInfo(raw *unix.TCPInfo, size uintptr) TCPInfo {
 		SegsOut:       count(unsafe.Offsetof(raw.Segs_out)+4, uint64(raw.Segs_out)),
 		SegsIn:        count(unsafe.Offsetof(raw.Segs_in)+4, uint64(raw.Segs_in)),
 		DeliveryRate:  count(unsafe.Offsetof(raw.Delivery_rate)+8, raw.Delivery_rate),
+		RcvRTT:        time.Duration(raw.Rcv_rtt) * time.Microsecond,
+		RcvSpace:      int64(raw.Rcv_space),
+		DataSegsIn:    count(unsafe.Offsetof(raw.Data_segs_in)+4, uint64(raw.Data_segs_in)),
+		RcvOutOfOrder: count(unsafe.Offsetof(raw.Rcv_ooopack)+4, uint64(raw.Rcv_ooopack)),
+		DSACKDups:     count(unsafe.Offsetof(raw.Dsack_dups)+4, uint64(raw.Dsack_dups)),
 	}
 	if i.BytesRetrans < 0 {
 		i.BytesRetrans = int64(raw.Total_retrans) * int64(raw.Snd_mss)

@@ -14,19 +14,23 @@ func TestOlderKernelsTellLess(t *testing.T) {
 		Options: optionTimestamps, Rtt: 2000, Min_rtt: 1500, Snd_mss: 1448, Snd_cwnd: 10, Total_retrans: 3,
 		Bytes_acked: 11, Bytes_received: 12, Segs_out: 13, Segs_in: 14, Notsent_bytes: 15,
 		Delivery_rate: 16, Bytes_sent: 17, Bytes_retrans: 18,
+		Rcv_rtt: 19000, Rcv_space: 20, Data_segs_in: 21, Rcv_ooopack: 22, Dsack_dups: 23,
 	}
 	always := TCPInfo{
 		RTT: 2 * time.Millisecond, SndMSS: 1448, SndCwnd: 10, Timestamps: true, BytesRetrans: 3 * 1448,
 		BytesAcked: -1, BytesReceived: -1, BytesSent: -1, NotSent: -1, SegsOut: -1, SegsIn: -1, DeliveryRate: -1,
+		RcvRTT: 19 * time.Millisecond, RcvSpace: 20, DataSegsIn: -1, RcvOutOfOrder: -1, DSACKDups: -1,
 	}
-	since41, since46, since49, since419 := always, always, always, always
+	since41, since46, since49, since419, since54 := always, always, always, always, always
 	since41.BytesAcked, since41.BytesReceived = 11, 12
 	since46 = since41
-	since46.SegsOut, since46.SegsIn, since46.NotSent, since46.MinRTT = 13, 14, 15, 1500*time.Microsecond
+	since46.SegsOut, since46.SegsIn, since46.NotSent, since46.MinRTT, since46.DataSegsIn = 13, 14, 15, 1500*time.Microsecond, 21
 	since49 = since46
 	since49.DeliveryRate = 16
 	since419 = since49
-	since419.BytesSent, since419.BytesRetrans = 17, 18
+	since419.BytesSent, since419.BytesRetrans, since419.DSACKDups = 17, 18, 23
+	since54 = since419
+	since54.RcvOutOfOrder = 22
 	for name, c := range map[string]struct {
 		size uintptr // of struct tcp_info in that version
 		want TCPInfo
@@ -36,7 +40,8 @@ func TestOlderKernelsTellLess(t *testing.T) {
 		"linux_4.6":  {160, since46},
 		"linux_4.9":  {168, since49},
 		"linux_4.19": {224, since419},
-		"newer":      {1000, since419},
+		"linux_5.4":  {232, since54},
+		"newer":      {1000, since54},
 	} {
 		if got := parseTCPInfo(&raw, c.size); got != c.want {
 			t.Errorf("%s: parsed %+v, want %+v", name, got, c.want)
