@@ -74,8 +74,15 @@ type Throughput struct {
 	SeriesStep time.Duration
 	Series     []int64 // payload bytes
 
-	// TCP is the state of the sender's connections along the test, oldest first.
-	TCP []TCPState
+	// ByArrival tells that Series has payload where it arrived at the receiver's system, in
+	// whatever order. Otherwise it stands where a program got it, which is in order: what a
+	// lost segment held back then stands where that had been sent again.
+	ByArrival bool
+
+	// TCP is the state of the sender's connections along the test, TCPReceiver that of the
+	// same connections at their other end, oldest first.
+	TCP         []TCPState
+	TCPReceiver []TCPReceiverState
 }
 
 // StopReason says why a transfer ended.
@@ -115,6 +122,31 @@ type TCPState struct {
 	Window        int64   // congestion window in bytes
 	Retransmitted int64   // bytes sent again so far
 	DeliveryRate  float64 // bits per second, the kernel's estimate
+}
+
+// TCPReceiverState sums up the receiving ends of the connections at one time. They have
+// no congestion window and no retransmissions to speak of: they send acknowledgements.
+// RTT is the mean over connections that have one, MinRTT the least of them, the rest are
+// sums. Counts are since the connections came about.
+type TCPReceiverState struct {
+	At time.Duration // since Start
+
+	// RTT is how long the receivers take a round trip to be, by which they size their
+	// buffers: from a segment that left to the first that answers it, so with the time
+	// that the sender waits. 0 is not known.
+	RTT time.Duration
+
+	// MinRTT is the least round trip of what the receivers sent themselves, which is
+	// hardly more than their handshakes; 0 is not known.
+	MinRTT time.Duration
+
+	Space    int64 // bytes that the receivers expect in one round trip
+	Received int64 // bytes that arrived in order or were put in order
+
+	// Segments is how many segments with payload arrived, those that came twice included;
+	// OutOfOrder how many of them while one before them was missing. Negative is not
+	// known.
+	Segments, OutOfOrder int64
 }
 
 // End returns the wall time of the last payload counted.

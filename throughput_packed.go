@@ -9,26 +9,31 @@ import (
 	"time"
 )
 
-// Stores keep a Throughput packed, as docs/store.md draws it (version 1):
+// Stores keep a Throughput packed, as docs/store.md draws it (version 2; version 1 lacks
+// the last part):
 //
-//	packed = 1 flags length proof server streams congestion stop rates sizes connect latency latency series tcp
+//	packed = 2 flags length proof server streams congestion stop rates sizes connect latency latency series tcp receiver
 //
 // Numbers are varints as in encoding/binary, signed ones zigzag, times nanoseconds;
 // rates and statistics are IEEE 754 doubles, little-endian; texts and lists have their
 // length before them. Series and states are differences from the one before.
 
-const throughputVersion = 1
+const throughputVersion = 2
 
 // The flags of a packed throughput.
 const (
 	throughputReceiverCounted = 1 << iota
 	throughputSteady
-	throughputUnknown = 0xff &^ (1<<iota - 1)
+	throughputByArrival // since version 2
+	throughputUnknown   = 0xff &^ (1<<iota - 1)
 )
 
-// leastTCPState is how many bytes a packed TCPState takes at least, which bounds what
-// is allocated for a list of them.
-const leastTCPState = 5 + 8
+// leastTCPState and leastReceiverState are how many bytes a packed state takes at least,
+// which bounds what is allocated for a list of them.
+const (
+	leastTCPState      = 5 + 8
+	leastReceiverState = 7
+)
 
 // Pack appends all of t but its Stream and Start to b.
 func (t *Throughput) Pack(b []byte) []byte {
@@ -38,6 +43,9 @@ func (t *Throughput) Pack(b []byte) []byte {
 	}
 	if t.Steady {
 		flags |= throughputSteady
+	}
+	if t.ByArrival {
+		flags |= throughputByArrival
 	}
 	b = append(b, throughputVersion, flags)
 	b = binary.AppendVarint(b, int64(t.Length))
@@ -84,6 +92,15 @@ func (t *Throughput) Pack(b []byte) []byte {
 		b = packFloat(b, s.DeliveryRate)
 		previous = s
 	}
+	b = binary.AppendUvarint(b, uint64(len(t.TCPReceiver)))
+	received := TCPReceiverState{}
+	for _, s := range t.TCPReceiver {
+		was := received.integers()
+		for i, v := range s.integers() {
+			b = binary.AppendVarint(b, v-was[i])
+		}
+		received = s
+	}
 	return b
 }
 
@@ -105,6 +122,10 @@ func (l *Latency) numbers() [5]*float64 {
 
 func (s TCPState) integers() [5]int64 {
 	return [...]int64{int64(s.At), int64(s.RTT), int64(s.MinRTT), s.Window, s.Retransmitted}
+}
+
+func (s TCPReceiverState) integers() [7]int64 {
+	return [...]int64{int64(s.At), int64(s.RTT), int64(s.MinRTT), s.Space, s.Received, s.Segments, s.OutOfOrder}
 }
 
 func packText(b []byte, text string) []byte {
@@ -152,15 +173,16 @@ func (r *unpacker) throughput(t *Throughput) {
 	switch {
 	case head == nil:
 		return
-	case head[0] != throughputVersion:
+	case head[0] == 0 || head[0] > throughputVersion:
 		r.err = errPackedVersion
 		return
-	case head[1]&throughputUnknown != 0:
+	case head[1]&throughputUnknown != 0, head[0] == 1 && head[1]&throughputByArrival != 0:
 		r.err = errPackedFlags
 		return
 	}
 	t.ReceiverCounted = head[1]&throughputReceiverCounted != 0
 	t.Steady = head[1]&throughputSteady != 0
+	t.ByArrival = head[1]&throughputByArrival != 0
 	t.Length = time.Duration(r.varint())
 	t.Proof.InterfaceIndex = int(r.varint())
 	t.Proof.InterfaceName = r.text()
@@ -207,6 +229,19 @@ func (r *unpacker) throughput(t *Throughput) {
 			}
 			previous = TCPState{At: time.Duration(v[0]), RTT: time.Duration(v[1]), MinRTT: time.Duration(v[2]), Window: v[3], Retransmitted: v[4], DeliveryRate: r.float()}
 			t.TCP[i] = previous
+		}
+	}
+	if head[0] == 1 {
+		return
+	}
+	if n := r.length(leastReceiverState); n > 0 {
+		t.TCPReceiver = make([]TCPReceiverState, n)
+		v := TCPReceiverState{}.integers()
+		for i := range t.TCPReceiver {
+			for j := range v {
+				v[j] += r.varint()
+			}
+			t.TCPReceiver[i] = TCPReceiverState{At: time.Duration(v[0]), RTT: time.Duration(v[1]), MinRTT: time.Duration(v[2]), Space: v[3], Received: v[4], Segments: v[5], OutOfOrder: v[6]}
 		}
 	}
 }

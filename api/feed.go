@@ -88,7 +88,7 @@ func (f *Feed) remember(t perigee.Throughput) {
 	if t.Start.Before(f.last[t.Stream].Start) {
 		return
 	}
-	t.Series, t.TCP = nil, nil
+	t.Series, t.TCP, t.TCPReceiver = nil, nil, nil
 	f.last[t.Stream] = t
 }
 

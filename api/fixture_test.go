@@ -122,6 +122,12 @@ func newThroughputs() []perigee.Throughput {
 
 		SeriesStep: time.Second, Series: []int64{3_000_000, 5_000_000, 2_500_000},
 		TCP: []perigee.TCPState{{At: time.Second, RTT: 31 * time.Millisecond, MinRTT: 24 * time.Millisecond, Window: 1_448_000, Retransmitted: 14_480, DeliveryRate: 39.5e6}},
+
+		ByArrival: true,
+		TCPReceiver: []perigee.TCPReceiverState{
+			{At: time.Second, RTT: 700 * time.Millisecond, MinRTT: 601 * time.Millisecond, Space: 2_896_000, Received: 3_000_150, Segments: 2_080, OutOfOrder: 12},
+			{At: 2 * time.Second, Space: 2_896_000, Received: 8_000_150, Segments: -1, OutOfOrder: -1},
+		},
 	}, {
 		Stream: fibre, Start: epoch.Add(5 * time.Minute), Length: 700 * time.Millisecond, Server: "Sydney, 12345", Streams: 4, Stop: perigee.StoppedByFailure,
 		Rate: 8e6, Error: -1, WholeRate: 8e6, Bytes: 700_000, Retransmitted: -1, Loaded: perigee.Latency{Sent: 3},

@@ -45,9 +45,11 @@ type Throughput struct {
 	PEPText            *string        `json:"pep_text" doc:"Why it seems so; null unless it does."`
 	Warnings           []string       `json:"warnings" nullable:"false" doc:"What a reader of the rate must know, in words."`
 
-	StepSeconds *float64      `json:"step_seconds" doc:"Length of the intervals of series; null if there are none."`
-	Series      []SeriesRate  `json:"series" nullable:"false" doc:"What the receiver counted in each interval. Empty if it was not asked for, or not counted."`
-	TCP         []TCPSnapshot `json:"tcp" nullable:"false" doc:"The sender's connections along the transfer, likewise."`
+	StepSeconds *float64              `json:"step_seconds" doc:"Length of the intervals of series; null if there are none."`
+	Series      []SeriesRate          `json:"series" nullable:"false" doc:"What the receiver counted in each interval. Empty if it was not asked for, or not counted."`
+	ByArrival   bool                  `json:"series_by_arrival" doc:"Whether series has payload where it arrived, in whatever order; otherwise where a program got it in order, after what was lost had come again."`
+	TCP         []TCPSnapshot         `json:"tcp" nullable:"false" doc:"The sender's connections along the transfer; empty as series."`
+	TCPReceiver []TCPReceiverSnapshot `json:"tcp_receiver" nullable:"false" doc:"The same connections at the receiver, likewise."`
 }
 
 // RateQuantiles are percentiles of the rates of whole seconds.
@@ -93,6 +95,18 @@ type TCPSnapshot struct {
 	DeliveryRate  float64 `json:"delivery_bits_per_second" doc:"The kernel's estimate."`
 }
 
+// TCPReceiverSnapshot is the state of the receiving ends of the connections at one time:
+// means for round trips, the least of them for min_rtt_seconds, sums for the rest.
+type TCPReceiverSnapshot struct {
+	T             float64  `json:"t" doc:"In seconds since the beginning."`
+	RTT           *float64 `json:"rtt_seconds" doc:"What the receivers take a round trip to be, the sender's waiting included; null if not known."`
+	MinRTT        *float64 `json:"min_rtt_seconds" doc:"Least round trip of what the receivers sent themselves; null if not known."`
+	SpaceBytes    int64    `json:"space_bytes" doc:"What the receivers expect in one round trip."`
+	ReceivedBytes int64    `json:"received_bytes" doc:"Arrived, and put in order, since the connections came about."`
+	Segments      *int64   `json:"segments" doc:"Segments with payload that arrived, those that came twice included; null if not known."`
+	OutOfOrder    *int64   `json:"out_of_order_segments" doc:"Of these, those that came while one before them was missing; null if not known."`
+}
+
 // NewThroughput returns the wire form of a transfer, with its series.
 func NewThroughput(t perigee.Throughput) Throughput {
 	r := newThroughputScalars(t)
@@ -108,6 +122,10 @@ func NewThroughput(t perigee.Throughput) Throughput {
 	for _, c := range t.TCP {
 		r.TCP = append(r.TCP, TCPSnapshot{T: seconds(c.At.Seconds()), RTT: seconds(c.RTT.Seconds()), MinRTT: seconds(c.MinRTT.Seconds()),
 			WindowBytes: c.Window, Retransmitted: c.Retransmitted, DeliveryRate: rate(c.DeliveryRate)})
+	}
+	for _, c := range t.TCPReceiver {
+		r.TCPReceiver = append(r.TCPReceiver, TCPReceiverSnapshot{T: seconds(c.At.Seconds()), RTT: maybeSeconds(c.RTT.Seconds(), c.RTT > 0), MinRTT: maybeSeconds(c.MinRTT.Seconds(), c.MinRTT > 0),
+			SpaceBytes: c.Space, ReceivedBytes: c.Received, Segments: defined(c.Segments, c.Segments >= 0), OutOfOrder: defined(c.OutOfOrder, c.OutOfOrder >= 0)})
 	}
 	return r
 }
@@ -129,7 +147,7 @@ func newThroughputScalars(t perigee.Throughput) Throughput {
 		RTTIncrease: maybeSeconds(t.Loaded.P50-t.Idle.P50, t.Idle.Received > 0 && t.Loaded.Received > 0),
 		Connect: ConnectSeconds{TCP: maybeSeconds(c.TCP.Seconds(), c.TCP > 0), TLS: maybeSeconds(c.TLS.Seconds(), c.TLS > 0),
 			FirstByte: maybeSeconds(c.FirstByte.Seconds(), c.FirstByte > 0)},
-		Warnings: throughputWarnings(t), Series: []SeriesRate{}, TCP: []TCPSnapshot{},
+		Warnings: throughputWarnings(t), Series: []SeriesRate{}, ByArrival: t.ByArrival, TCP: []TCPSnapshot{}, TCPReceiver: []TCPReceiverSnapshot{},
 	}
 	if t.Loaded.Received > 0 && t.Loaded.Mean > 0 {
 		r.RPM = defined(rate(60/t.Loaded.Mean), true)
@@ -211,7 +229,7 @@ type throughputInput struct {
 	Family    string `query:"family" enum:"ipv4,ipv6" doc:"IP version; both if absent."`
 	RangeParams
 	Limit  string `query:"limit" example:"20" doc:"Only so many, the newest of the range. If absent and there are more than 1000 (20000 without series), the question is refused."`
-	Series string `query:"series" enum:"true,false" default:"true" doc:"Whether series and tcp are wanted; with false both are empty."`
+	Series string `query:"series" enum:"true,false" default:"true" doc:"Whether series, tcp and tcp_receiver are wanted; with false they are empty."`
 }
 
 type throughputOutput struct {

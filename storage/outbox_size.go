@@ -61,9 +61,9 @@ func entrySize(e perigee.Entry) int {
 		return numbers + tags + (state+rtt+ipdv)*4/3
 	case e.Throughput != nil:
 		t := e.Throughput
-		const numbers, state, interval, connections = 1400, 400, 3, 25
+		const numbers, state, interval, connections, receivers = 1400, 400, 3, 25, 20
 		tags := len(t.Stream.Site) + len(t.Stream.Link) + len(t.Stream.Target) + 2*len(t.Server) + 80
-		return numbers + tags + (state+interval*len(t.Series)+connections*len(t.TCP))*4/3
+		return numbers + tags + (state+interval*len(t.Series)+connections*len(t.TCP)+receivers*len(t.TCPReceiver))*4/3
 	case e.Outage != nil:
 		return 250 + len(e.Outage.Stream.Site) + len(e.Outage.Stream.Link) + len(e.Outage.Stream.Target) + len(e.Outage.Reason)
 	case e.Gap != nil:

@@ -136,7 +136,7 @@ func (d *daemon) transfersSince(ctx context.Context, from time.Time) ([]perigee.
 		if err != nil {
 			return nil, err
 		}
-		t.Series, t.TCP = nil, nil
+		t.Series, t.TCP, t.TCPReceiver = nil, nil, nil
 		list = append(list, t)
 	}
 	return list, nil

@@ -104,6 +104,6 @@ var throughputFields = []field[perigee.Throughput]{
 	{name: "loaded_rtt_p95_seconds", unit: "seconds", metric: perigee.MetricRTT, definition: "its 95th percentile", float: loaded(func(l perigee.Latency) float64 { return l.P95 })},
 	{name: "loaded_rtt_p99_seconds", unit: "seconds", metric: perigee.MetricRTT, definition: "its 99th percentile", float: loaded(func(l perigee.Latency) float64 { return l.P99 })},
 
-	{name: "state", unit: "base64", definition: "all of it, with its series and the sender's state, as [store.md](store.md#packed-throughputs) draws it",
+	{name: "state", unit: "base64", definition: "all of it, with its series and the state of both ends, as [store.md](store.md#packed-throughputs) draws it",
 		binary: func(t *perigee.Throughput) []byte { return t.Pack(nil) }},
 }

@@ -348,7 +348,7 @@ func clone(s perigee.Sample) perigee.Sample {
 
 // cloneThroughput returns a copy of t that shares nothing with it.
 func cloneThroughput(t perigee.Throughput) perigee.Throughput {
-	t.Series, t.TCP = slices.Clone(t.Series), slices.Clone(t.TCP)
+	t.Series, t.TCP, t.TCPReceiver = slices.Clone(t.Series), slices.Clone(t.TCP), slices.Clone(t.TCPReceiver)
 	return t
 }
 

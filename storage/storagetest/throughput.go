@@ -11,7 +11,7 @@ import (
 )
 
 // Throughput makes the result of a transfer over the stream's link that began at start,
-// for 5 s at about 100 Mbit/s: a ramp, a steady part, the sender's state, and what the
+// for 5 s at about 100 Mbit/s: a ramp, a steady part, the state of both ends, and what the
 // latency probes saw. The stream's load is the direction.
 func (g *Generator) Throughput(stream perigee.Stream, start time.Time) perigee.Throughput {
 	const step, ramp, length = 100 * time.Millisecond, 1200 * time.Millisecond, 5 * time.Second
@@ -19,7 +19,7 @@ func (g *Generator) Throughput(stream perigee.Stream, start time.Time) perigee.T
 		Stream: stream, Start: start, Length: length, Ramp: ramp,
 		Proof:  perigee.Proof{InterfaceIndex: 3, InterfaceName: "wan0", Local: netip.AddrFrom4([4]byte{198, 18, 0, 1}), Remote: netip.AddrFrom4([4]byte{198, 18, 0, 2})},
 		Server: "far.example.net:4862", Streams: 1 + g.rand.IntN(8), Congestion: "cubic", Stop: perigee.StoppedAtTime,
-		ReceiverCounted: true, Steady: true, Error: 0.04, Confidence: 0.95, RateSeconds: 3, SeriesStep: step,
+		ReceiverCounted: true, Steady: true, Error: 0.04, Confidence: 0.95, RateSeconds: 3, SeriesStep: step, ByArrival: true,
 		Connect: perigee.Connect{TCP: g.RTT, TLS: 2 * g.RTT, FirstByte: g.RTT + time.Millisecond},
 		Idle:    g.latency(50, g.RTT.Seconds()),
 		Loaded:  g.latency(25, 2*g.RTT.Seconds()),
@@ -37,6 +37,8 @@ func (g *Generator) Throughput(stream perigee.Stream, start time.Time) perigee.T
 		t.Retransmitted += 1448 * g.rand.Int64N(3)
 		t.TCP = append(t.TCP, perigee.TCPState{At: at + step, RTT: g.RTT + time.Duration(g.rand.Int64N(int64(g.RTT))), MinRTT: g.RTT,
 			Window: 1448 * (10 + g.rand.Int64N(700)), Retransmitted: t.Retransmitted, DeliveryRate: float64(bytes) * 8 / step.Seconds()})
+		t.TCPReceiver = append(t.TCPReceiver, perigee.TCPReceiverState{At: at + step, RTT: g.RTT + time.Duration(g.rand.Int64N(int64(g.RTT))), MinRTT: g.RTT,
+			Space: 1448 * (10 + g.rand.Int64N(700)), Received: t.Bytes, Segments: t.Bytes / 1448, OutOfOrder: g.rand.Int64N(t.Bytes / 1448)})
 	}
 	t.Rate = float64(steady) * 8 / (length - ramp).Seconds()
 	t.WholeRate = float64(t.Bytes) * 8 / length.Seconds()
@@ -75,6 +77,9 @@ func canonical(t perigee.Throughput) perigee.Throughput {
 	}
 	if len(t.TCP) == 0 {
 		t.TCP = nil
+	}
+	if len(t.TCPReceiver) == 0 {
+		t.TCPReceiver = nil
 	}
 	return t
 }

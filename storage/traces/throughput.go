@@ -116,12 +116,18 @@ func WriteThroughputsJSONL(w io.Writer, throughputs iter.Seq2[perigee.Throughput
 			}
 		}
 		object.add("proof", proofJSON{t.Proof.InterfaceIndex, t.Proof.InterfaceName, address(t.Proof.Local), address(t.Proof.Remote)})
-		object.add("series", seriesJSON{t.SeriesStep.Seconds(), append([]int64{}, t.Series...)})
+		object.add("series", seriesJSON{t.SeriesStep.Seconds(), append([]int64{}, t.Series...), t.ByArrival})
 		states := []tcpJSON{}
 		for _, c := range t.TCP {
 			states = append(states, tcpJSON{c.At.Seconds(), c.RTT.Seconds(), c.MinRTT.Seconds(), c.Window, c.Retransmitted, c.DeliveryRate})
 		}
 		object.add("tcp", states)
+		receivers := []tcpReceiverJSON{}
+		for _, c := range t.TCPReceiver {
+			receivers = append(receivers, tcpReceiverJSON{c.At.Seconds(), defined(c.RTT.Seconds(), c.RTT > 0), defined(c.MinRTT.Seconds(), c.MinRTT > 0), c.Space, c.Received,
+				defined(c.Segments, c.Segments >= 0), defined(c.OutOfOrder, c.OutOfOrder >= 0)})
+		}
+		object.add("tcp_receiver", receivers)
 		object.add("state", packed(t))
 		line, err := object.line()
 		if err == nil {
@@ -140,6 +146,7 @@ func packed(t *perigee.Throughput) string {
 type seriesJSON struct {
 	StepSeconds float64 `json:"step_seconds"`
 	Bytes       []int64 `json:"bytes"`
+	ByArrival   bool    `json:"by_arrival"` // where it arrived, in whatever order
 }
 
 // tcpJSON is the state of the sender's connections at one time.
@@ -150,6 +157,25 @@ type tcpJSON struct {
 	WindowBytes           int64   `json:"window_bytes"`
 	RetransmittedBytes    int64   `json:"retransmitted_bytes"`
 	DeliveryBitsPerSecond float64 `json:"delivery_bits_per_second"`
+}
+
+// tcpReceiverJSON is the state of the same connections at the receiver.
+type tcpReceiverJSON struct {
+	AtSeconds          float64  `json:"at_seconds"`
+	RTTSeconds         *float64 `json:"rtt_seconds"`
+	MinRTTSeconds      *float64 `json:"min_rtt_seconds"`
+	SpaceBytes         int64    `json:"space_bytes"`
+	ReceivedBytes      int64    `json:"received_bytes"`
+	Segments           *int64   `json:"segments"`
+	OutOfOrderSegments *int64   `json:"out_of_order_segments"`
+}
+
+// defined returns v, or nil if it is not.
+func defined[T any](v T, is bool) *T {
+	if !is {
+		return nil
+	}
+	return &v
 }
 
 // object is a JSON object whose members stand in the order in which they were added.

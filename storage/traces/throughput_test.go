@@ -40,6 +40,12 @@ func goldenThroughputs() []perigee.Throughput {
 
 		SeriesStep: 100 * time.Millisecond, Series: []int64{100, 600, 300},
 		TCP: []perigee.TCPState{{At: 100 * time.Millisecond, RTT: 700 * time.Millisecond, MinRTT: 610 * time.Millisecond, Window: 14480, Retransmitted: 12, DeliveryRate: 1e5}},
+
+		ByArrival: true,
+		TCPReceiver: []perigee.TCPReceiverState{
+			{At: 100 * time.Millisecond, RTT: 720 * time.Millisecond, MinRTT: 615 * time.Millisecond, Space: 28960, Received: 103, Segments: 4, OutOfOrder: 1},
+			{At: 200 * time.Millisecond, Space: 28960, Received: 703, Segments: 7, OutOfOrder: -1},
+		},
 	}
 	broken := perigee.Throughput{Stream: storagetest.Transfer("geo", perigee.LoadUp), Start: whole.Start.Add(time.Minute), Stop: perigee.StoppedByFailure, Error: -1, Retransmitted: -1}
 	return []perigee.Throughput{whole, broken}
