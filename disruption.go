@@ -59,7 +59,7 @@ func (b Blame) Charged() bool {
 type Disruption struct {
 	Site  string
 	Start time.Time
-	End   time.Time // while Open, the last unanswered probe known
+	End   time.Time // while Open, or if the monitor ended before it, the last unanswered probe known
 	Open  bool
 
 	Class DisruptionClass

@@ -42,13 +42,19 @@ func (e *evidence) judge(o Outage) judgment {
 	if v, ok := e.monitors(o, s); ok {
 		return v
 	}
-	switch o.Reason {
-	case NoReplies, reasonUnresolved:
+	switch {
+	case o.silence():
 		return e.compare(p, s)
-	case reasonNoCarrier, reasonNoNeighbor:
+	case o.Reason == reasonNoCarrier || o.Reason == reasonNoNeighbor:
 		return judgment{cause{blame: BlameLAN}, ClassLocal, fmt.Sprintf("%s: the system said %q: the cable, or what is at its other end", p.link, o.Reason)}
 	}
 	return judgment{cause{blame: BlameLocal, link: p.link}, ClassLocal, fmt.Sprintf("%s: the system refused most probes with %q", p.link, o.Reason)}
+}
+
+// silence reports whether o is one of probes that were sent or could have been, and not
+// answered. A first hop that is not known is no silence: the route is missing.
+func (o Outage) silence() bool {
+	return o.Reason == NoReplies || o.Reason == reasonUnresolved && o.Stream.Target != FirstHop
 }
 
 // monitors says whether the monitor itself is to blame.

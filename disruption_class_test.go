@@ -64,11 +64,11 @@ func TestLongBeginsAtTenSeconds(t *testing.T) {
 }
 
 func TestOpenDisruptions(t *testing.T) {
-	h := newHouse(1, 2).fail("", "", 3000, 3590)
+	h := newHouse(1, 2).fail("", "", 3000, 3590).fail("", "", 1000, 1100)
 	for i := range h.batch.Outages {
-		h.batch.Outages[i].Open = true
+		h.batch.Outages[i].Open = true // the earlier one was left so by a monitor that ended
 	}
-	if got, want := h.say(disruptions(t, h, perigee.DisruptionQuery{})), "long link [link-1] [far-1 far-2] 3000-3590 open"; got != want {
+	if got, want := h.say(disruptions(t, h, perigee.DisruptionQuery{})), "long link [link-1] [far-1 far-2] 1000-1100\nlong link [link-1] [far-1 far-2] 3000-3590 open"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -28,12 +28,18 @@ type evidence struct {
 	streams map[Stream][]Outage // around, by stream
 	gaps    []Gap
 	orbits  map[LinkID]Orbit
+	last    map[LinkID]time.Time // when a link was last measured
 
 	silent   map[path]timeline // inside outages
 	unsent   map[path]timeline // inside those in which the system or the monitor failed to send
 	measured map[path]timeline
 	runs     map[path][]lossRun // around short outages
 }
+
+// stale is how much later than the end of an open outage its link must have been measured
+// for the outage to be one that a monitor left open when it ended: while one lasts, its
+// end is told anew with each window.
+const stale = time.Minute
 
 // mostSites bounds the sites that one question judges outages of: each is read by itself.
 const mostSites = 64
@@ -58,10 +64,10 @@ func gather(ctx context.Context, store Store, q DisruptionQuery) ([]*evidence, e
 	}
 	var list []*evidence
 	for _, site := range sorted(hit) {
-		e := &evidence{site: site, orbits: map[LinkID]Orbit{}, silent: map[path]timeline{}, unsent: map[path]timeline{}, measured: map[path]timeline{}}
+		e := &evidence{site: site, orbits: map[LinkID]Orbit{}, last: map[LinkID]time.Time{}, silent: map[path]timeline{}, unsent: map[path]timeline{}, measured: map[path]timeline{}}
 		for _, r := range records {
 			if r.Site.Name == site {
-				e.orbits[r.Link.ID] = r.Link.Orbit
+				e.orbits[r.Link.ID], e.last[r.Link.ID] = r.Link.Orbit, r.Last
 			}
 		}
 		if err := e.read(ctx, store, q); err != nil {
@@ -77,6 +83,10 @@ func (e *evidence) read(ctx context.Context, store Store, q DisruptionQuery) (er
 	around := Query{Site: e.site, From: q.From.Add(-recurrenceReach), To: q.To.Add(recurrenceReach)}
 	if e.around, err = store.Outages(ctx, around); err != nil {
 		return err
+	}
+	for i := range e.around {
+		o := &e.around[i]
+		o.Open = o.Open && !e.last[o.Stream.Link].After(o.End.Add(stale))
 	}
 	asked := e.choose(q.From, q.To)
 	around.From, around.To = floorTime(asked.from.Add(-gapTouch), time.Hour), ceilTime(asked.to.Add(gapTouch), time.Hour)
@@ -100,7 +110,7 @@ func (e *evidence) read(ctx context.Context, store Store, q DisruptionQuery) (er
 		e.streams[o.Stream] = append(e.streams[o.Stream], o)
 		p := pathOf(o.Stream)
 		silent[p] = append(silent[p], outageSpan(o))
-		if o.Reason != NoReplies && o.Reason != reasonUnresolved {
+		if !o.silence() {
 			unsent[p] = append(unsent[p], outageSpan(o))
 		}
 	}

@@ -153,7 +153,7 @@ func linkState(streams []streamState, last, now time.Time) (State, string) {
 	}
 	var texts = map[State]string{}
 	var silent, down, degraded []string
-	streams = atRest(streams, now)
+	streams, hop := withoutFirstHop(atRest(streams, now), now)
 	for _, s := range streams {
 		state, text := s.state(now)
 		if _, ok := texts[state]; !ok {
@@ -174,7 +174,7 @@ func linkState(streams []streamState, last, now time.Time) (State, string) {
 	case measured == 0:
 		return StateSilent, "no data for " + inWords(max(now.Sub(last), 0))
 	case len(down) == measured:
-		return StateDown, texts[StateDown]
+		return StateDown, texts[StateDown] + hop
 	case len(down) > 0:
 		return StateDegraded, "no reply from " + strings.Join(slices.Compact(down), ", ")
 	case len(degraded) > 0:
@@ -183,6 +183,27 @@ func linkState(streams []streamState, last, now time.Time) (State, string) {
 		return StateDegraded, "no data from " + strings.Join(slices.Compact(silent), ", ")
 	}
 	return StateUp, texts[StateUp]
+}
+
+// withoutFirstHop returns the streams beyond a link's first hop, and what that tells of a
+// link that is down. If its first hop is all that is measured, it is all there is.
+func withoutFirstHop(streams []streamState, now time.Time) (beyond []streamState, text string) {
+	for _, s := range streams {
+		if s.last.Stream.Target != perigee.FirstHop {
+			beyond = append(beyond, s)
+			continue
+		}
+		switch state, _ := s.state(now); state {
+		case StateUp, StateDegraded:
+			text = ", beyond its first hop"
+		case StateDown:
+			text = ", nor from its first hop"
+		}
+	}
+	if len(beyond) == 0 {
+		return streams, ""
+	}
+	return beyond, text
 }
 
 // inWords writes a duration to the precision that people want of it.

@@ -150,6 +150,9 @@ func (a *account) deviceSince(ctx context.Context, link perigee.LinkID, from tim
 // was sent, and as much for each reply.
 func (a *account) probed(samples []perigee.Sample) {
 	for _, s := range samples {
+		if s.Stream.Target == perigee.FirstHop {
+			continue // it does not leave the house
+		}
 		c := s.Counts
 		a.add(s.Stream.Link, perigee.PurposeProbing, (c.Sent+c.Received+c.Late+c.Duplicates)*a.size[s.Stream.Family])
 	}

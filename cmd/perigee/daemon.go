@@ -16,6 +16,7 @@ import (
 	"perigee"
 	"perigee/api"
 	"perigee/internal/clock"
+	"perigee/internal/config"
 	"perigee/probes"
 	"perigee/storage"
 	"perigee/storage/sqlite"
@@ -253,7 +254,7 @@ func (p plan) describe() string {
 			fmt.Fprintf(&b, "  link %s (%s): not probed, it only receives imports\n", l.ID, l.Orbit)
 			continue
 		}
-		fmt.Fprintf(&b, "  link %s (%s) by %s, loss timeout %s, about %s a month%s\n", l.ID, l.Orbit, binding(l), p.lossTimeoutFor(l), byteSize(p.bytesPerMonth()), p.budgetText(l.ID))
+		fmt.Fprintf(&b, "  link %s (%s) by %s, loss timeout %s, about %s a month%s%s\n", l.ID, l.Orbit, binding(l), p.lossTimeoutFor(l), byteSize(p.bytesPerMonth()), p.budgetText(l.ID), p.firstHopText(l.ID))
 	}
 	for _, t := range p.targets {
 		fmt.Fprintf(&b, "  target %s: %s every %s\n", t.ID, t.Address, p.interval)
@@ -275,6 +276,18 @@ func (p plan) budgetText(id perigee.LinkID) string {
 		return ""
 	}
 	return fmt.Sprintf(" of a budget of %s", byteSize(float64(b.Bytes)))
+}
+
+// firstHopText says in words which first hop of a link is probed.
+func (p plan) firstHopText(id perigee.LinkID) string {
+	switch hop := p.firstHops[id]; hop {
+	case "":
+		return ""
+	case config.FirstHopAuto:
+		return ", first hop by its route"
+	default:
+		return ", first hop " + hop
+	}
 }
 
 // otherEndText says in words who transfers are made with.

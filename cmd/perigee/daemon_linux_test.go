@@ -242,7 +242,7 @@ func TestRunWithoutConfiguration(t *testing.T) {
 	for _, want := range []string{
 		"no configuration found: measuring the link of the default route, wan0",
 		"link wan0 (terrestrial) by device wan0",
-		"target first-hop: " + end.Far.String(),
+		"first hop " + end.Far.String(),
 		"target cloudflare: 1.1.1.1", "target quad9: 9.9.9.9",
 		"page and API at http://127.0.0.1:",
 	} {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"perigee"
+	"perigee/internal/config"
 	"perigee/probes/bind"
 	"perigee/storage/sqlite"
 )
@@ -86,7 +87,7 @@ func (c doctorCommand) examine(ctx context.Context) []finding {
 		findings = append(findings, finding{Check: "configuration", State: stateWarning, Message: w})
 	}
 	for _, l := range p.probed() {
-		findings = append(findings, checkLink(l, p.targets)...)
+		findings = append(findings, checkLink(l, p.targetsOf(l), p.somewhere())...)
 	}
 	return append(findings, checkClock(), checkDisk(p.storePath), checkStore(ctx, p.storePath))
 }
@@ -97,8 +98,9 @@ func failed(check string, err error) finding {
 }
 
 // checkLink opens, for each target, the socket that the daemon would open, and reports
-// where a probe would leave. Opening sends nothing, and no name is looked up.
-func checkLink(l perigee.Link, targets []perigee.Target) []finding {
+// where a probe would leave. Opening sends nothing, and no name is looked up; toward is
+// where the way to a gateway is asked for.
+func checkLink(l perigee.Link, targets []perigee.Target, toward netip.Addr) []finding {
 	check := fmt.Sprintf("link %s", l.ID)
 	binder, err := bind.New(bindOptions(l))
 	if err != nil {
@@ -107,6 +109,14 @@ func checkLink(l perigee.Link, targets []perigee.Target) []finding {
 	defer binder.Close()
 	var findings []finding
 	for _, t := range targets {
+		if t.ID == perigee.FirstHop && t.Address == config.FirstHopAuto {
+			hop, err := gateway(l, toward)
+			if err != nil {
+				findings = append(findings, failed(check, fmt.Errorf("first_hop: %w", err)))
+				continue
+			}
+			t.ID, t.Address = perigee.TargetID(fmt.Sprintf("%s %s", t.ID, hop)), hop.String()
+		}
 		findings = append(findings, checkBinding(check, binder, t))
 	}
 	return findings
@@ -138,7 +148,7 @@ func checkBinding(check string, binder *bind.Binder, t perigee.Target) finding {
 func tryBinding(binder *bind.Binder, t perigee.Target) (bind.Path, error) {
 	remote, err := netip.ParseAddr(t.Address)
 	if err != nil {
-		remote = netip.MustParseAddr("192.0.2.1") // RFC 5737: any address takes the route of a name's
+		remote = anywhere // any address takes the route of a name's
 	}
 	path, err := binder.Path(remote)
 	if err != nil {

@@ -192,7 +192,7 @@ func newProgress(direction perigee.Load, p probes.TransferProgress) *api.ProbePr
 func (m *measuring) latency(p api.ProbeRequest) (func(context.Context, *api.ProbeState) error, error) {
 	narrow := m.plan
 	link, _ := m.plan.link(perigee.LinkID(p.Link))
-	narrow.links = []perigee.Link{link}
+	narrow.links, narrow.firstHops = []perigee.Link{link}, nil
 	if p.Target != "" {
 		i := slices.IndexFunc(m.plan.targets, func(t perigee.Target) bool { return string(t.ID) == p.Target })
 		if i < 0 {

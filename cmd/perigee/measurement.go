@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 
 	"perigee"
+	"perigee/internal/config"
 	"perigee/probes"
 	"perigee/probes/bind"
 	"perigee/probes/icmp"
@@ -27,7 +29,7 @@ type measurementOptions struct {
 func newMeasurement(p plan, o measurementOptions) (*probes.Runner, error) {
 	var all []probes.Stream
 	for _, l := range p.probed() {
-		for _, t := range p.targets {
+		for _, t := range p.targetsOf(l) {
 			prober, err := icmp.New(icmp.Options{
 				Bind:        bindOptions(l),
 				Address:     t.Address,
@@ -36,6 +38,7 @@ func newMeasurement(p plan, o measurementOptions) (*probes.Runner, error) {
 				Interval:    min(p.interval, p.loadInterval()),
 				Size:        icmpHeader + p.size,
 				Clock:       o.clock,
+				Resolve:     resolver(t, l, p.somewhere()),
 			})
 			if err != nil {
 				return nil, fmt.Errorf("link %s to target %s: %w", l.ID, t.ID, err)
@@ -62,6 +65,18 @@ func newMeasurement(p plan, o measurementOptions) (*probes.Runner, error) {
 		Record:       o.record,
 		OnSingleton:  o.singleton,
 	})
+}
+
+// resolver returns what looks up the address of t: the link's gateway, if that is what t
+// stands for, else nil for the system's resolver.
+func resolver(t perigee.Target, l perigee.Link, toward netip.Addr) func(context.Context, string, string) ([]netip.Addr, error) {
+	if t.ID != perigee.FirstHop || t.Address != config.FirstHopAuto {
+		return nil
+	}
+	return func(context.Context, string, string) ([]netip.Addr, error) {
+		hop, err := gateway(l, toward)
+		return []netip.Addr{hop}, err
+	}
 }
 
 // permitted reports whether the system lets this process probe at all: waiting would

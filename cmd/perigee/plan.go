@@ -24,6 +24,10 @@ type plan struct {
 	links   []perigee.Link
 	targets []perigee.Target
 
+	// firstHops are the addresses of what stands at the end of links' own cables,
+	// or config.FirstHopAuto; of links where it is probed.
+	firstHops map[perigee.LinkID]string
+
 	interval    time.Duration
 	window      time.Duration
 	outageAfter time.Duration
@@ -122,7 +126,7 @@ func defaultPlan() (plan, error) {
 		origin:      "no configuration found: measuring the link of the default route, " + device,
 	}
 	if firstHop.IsValid() {
-		p.targets = append(p.targets, perigee.Target{ID: "first-hop", Address: firstHop.String()})
+		p.firstHops = map[perigee.LinkID]string{perigee.LinkID(device): firstHop.String()}
 	}
 	p.targets = append(p.targets, publicAnchors...)
 	return p, nil
@@ -133,6 +137,7 @@ func configuredPlan(c config.Config, file string) plan {
 	p := plan{
 		site:        c.Site,
 		links:       c.Links,
+		firstHops:   c.FirstHops,
 		interval:    c.Probes.ICMP.Interval,
 		window:      c.Probes.ICMP.Window,
 		outageAfter: c.Probes.ICMP.OutageAfter,
@@ -226,6 +231,27 @@ func family(t perigee.Target) perigee.Family {
 	}
 	return perigee.IPv4
 }
+
+// targetsOf returns what is probed over a link: the targets, and its first hop.
+func (p plan) targetsOf(l perigee.Link) []perigee.Target {
+	if hop, ok := p.firstHops[l.ID]; ok {
+		return append(slices.Clone(p.targets), perigee.Target{ID: perigee.FirstHop, Address: hop})
+	}
+	return p.targets
+}
+
+// somewhere is a destination whose IPv4 route over a link tells the link's gateway.
+func (p plan) somewhere() netip.Addr {
+	for _, t := range p.targets {
+		if addr, err := netip.ParseAddr(t.Address); err == nil && addr.Unmap().Is4() {
+			return addr.Unmap()
+		}
+	}
+	return anywhere
+}
+
+// anywhere is a destination that has the route of most others (RFC 5737).
+var anywhere = netip.AddrFrom4([4]byte{192, 0, 2, 1})
 
 // probed returns the links that are measured, in the plan's order.
 func (p plan) probed() []perigee.Link {

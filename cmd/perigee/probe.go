@@ -168,6 +168,7 @@ func (c probeCommand) narrowed() (plan, error) {
 			p.links = append(p.links, known[i])
 		}
 	}
+	p.firstHops = nil // what is asked for are targets
 	if len(c.Targets) > 0 {
 		known := p.targets
 		p.targets = nil

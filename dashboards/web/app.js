@@ -293,7 +293,7 @@ function verdicts(pairs) {
 function outage(o) {
   const until = o.open ? "now" : moment(o.end);
   return el("li", {}, `${named(o.site, o.link)}: outage of ${duration(o.duration_seconds)}${o.open ? " so far" : ""}, ${moment(o.start)} to ${until}`,
-    el("small", {}, `to ${o.target}${o.family === "ipv6" ? " over IPv6" : ""}: ${o.reason}, ${o.probes} probes unanswered`));
+    el("small", {}, `to ${o.target}${o.family === "ipv6" ? " over IPv6" : ""}: ${o.why || o.reason}, ${o.probes} probes unanswered`));
 }
 
 function gap(g) {

@@ -43,6 +43,10 @@ type Config struct {
 	// Links are in the file's order, at least one of them Bound.
 	Links []perigee.Link
 
+	// FirstHops are the addresses of what stands at the end of links' own cables,
+	// FirstHopAuto being that of the route's gateway; of links that have the key.
+	FirstHops map[perigee.LinkID]string
+
 	// Budgets is what may be moved over links that have a budget; Metered are
 	// those links, in the file's order.
 	Budgets map[perigee.LinkID]Budget
@@ -143,6 +147,9 @@ func (c Config) Settings() []Setting {
 		}
 		if l.Namespace != "" {
 			set(l.Namespace, "links[%q].namespace", l.ID)
+		}
+		if hop, ok := c.FirstHops[l.ID]; ok {
+			set(hop, "links[%q].first_hop", l.ID)
 		}
 		if l.SatelliteKnown {
 			set(degrees(l.SatelliteLongitude), "links[%q].satellite_longitude", l.ID)

@@ -51,7 +51,8 @@ func TestExampleLoads(t *testing.T) {
 			{ID: "skymuster", Orbit: perigee.OrbitGEO, Source: netip.MustParseAddr("192.168.2.10"), SatelliteLongitude: 140.1, SatelliteKnown: true},
 			{ID: "fibre", Orbit: perigee.OrbitTerrestrial, Mark: 16},
 		},
-		Metered: []perigee.LinkID{"starlink", "skymuster"},
+		FirstHops: map[perigee.LinkID]string{"fibre": "auto"},
+		Metered:   []perigee.LinkID{"starlink", "skymuster"},
 		Budgets: map[perigee.LinkID]Budget{
 			"starlink":  {Bytes: 100e9, ResetsOn: 12, Location: time.Local, Reserve: 0.1},
 			"skymuster": {Bytes: 20e9, ResetsOn: 1, Location: sydney, Reserve: 0.1},

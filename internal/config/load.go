@@ -163,6 +163,7 @@ func (r *reader) config(data []byte) Config {
 	c.Targets, c.Reflectors = r.targets(raw.Targets)
 	r.families(raw.Links, c.Links, c.Targets)
 	c.Probes.ICMP = r.icmp(raw.Probes.ICMP, c.Links, c.Targets, raw.Targets)
+	c.FirstHops = r.firstHops(raw.Links, c.Links)
 	c.Budgets, c.Metered = r.budgets(raw.Links, c.Links)
 	c.Transfer = r.transfer(raw.Probes.Transfer, c.Reflectors)
 	r.unbudgeted(raw, c)

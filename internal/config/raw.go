@@ -30,6 +30,7 @@ type rawLink struct {
 	Mark               value     `yaml:"fwmark"`
 	Namespace          value     `yaml:"namespace"`
 	Reason             value     `yaml:"reason"`
+	FirstHop           value     `yaml:"first_hop"`
 	SatelliteLongitude value     `yaml:"satellite_longitude"`
 	Budget             rawBudget `yaml:"budget"`
 	Plan               rawPlan   `yaml:"plan"`

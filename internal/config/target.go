@@ -35,6 +35,9 @@ func (r *reader) targets(raw []rawTarget) ([]perigee.Target, []Reflector) {
 		r.required(t.section, t.Name, t.path+".name", "give the target a name, which stands in every result")
 		name, _ := r.name(t.Name)
 		r.unique(lines, t.Name, name, "target")
+		if name == string(perigee.FirstHop) {
+			r.wrong(t.Name, "is kept for what stands at a link's own end; write its address as first_hop of the link, or use another name")
+		}
 		far, host, isFar := r.reflector(t)
 		if isFar {
 			far.Target = perigee.TargetID(name)
