@@ -7,18 +7,14 @@ import (
 )
 
 const (
-	// blockTime is the least length of a bootstrap block. It is several times
-	// the 15 s after which Starlink assigns satellites anew, and as long as
-	// most disturbances of a link last.
+	// blockTime is what stretches of a link are taken to be independent after.
+	// It is several times the 15 s after which Starlink assigns satellites
+	// anew, and as long as most disturbances of a link last.
 	blockTime = time.Minute
 
-	// enoughBlocks is how many blocks of blockTime an interval is made from
-	// by resampling. Below it, see provisional.
+	// enoughBlocks is how many stretches of blockTime a firm interval is made
+	// from. Below it, see provisional.
 	enoughBlocks = 10
-
-	// leastBlocks is how many blocks remain at least when slow changes ask
-	// for longer ones.
-	leastBlocks = 5
 
 	// leastWindows is the least number of common windows that an interval can
 	// be made from at all: with 6, the range of their differences covers the
@@ -38,11 +34,10 @@ const (
 // Both are compared on the same clock windows, and only on those in which both were
 // measured. Differences are of the medians and 95th percentiles of a distribution, of
 // the ratio of sums of a ratio, of the mean of an estimate, each with a 95 %
-// confidence interval by block bootstrap (see stats.Bootstrap), blocks being of 60 s
-// at least and longer if the differences between the links say so (see
-// stats.BlockLength). With less than 10 min of common windows the interval is that of
-// the sign test and provisional: EnoughData is false. The same question has the same
-// answer: the seed of all randomness is derived from it.
+// confidence interval that allows for the dependence of windows on their neighbours
+// (see stats.QuantileDifferences). With less than 10 min of common windows the interval
+// is that of the sign test and provisional: EnoughData is false. The same question has
+// the same answer.
 //
 // Cost grows with the number of windows, not of packets; ranges of more than two days
 // are read from rollups and compared by the hour or longer.

@@ -2,8 +2,6 @@ package perigee
 
 import (
 	"fmt"
-	"hash/fnv"
-	"math/rand/v2"
 	"time"
 
 	"perigee/stats"
@@ -17,7 +15,6 @@ type pairing struct {
 	grid           time.Duration
 	blockWindows   int // windows that blockTime needs
 	measuredTime   time.Duration
-	random         *rand.Rand
 	wholeA, wholeB stats.Histogram
 }
 
@@ -38,19 +35,11 @@ func (m *measured) pair(metric Metric, a, b LinkRecord, path Stream) Pair {
 		return p
 	}
 	w := pairUp(metric, recordA.windows, recordB.windows, m.grid)
-	w.random = rand.New(rand.NewPCG(seed(p, metric, m.from, m.to), 0))
 	p.Windows = len(w.a)
 	usable := w.compare(&p)
 	p.Verdict = verdict(p, metric, usable, w.measuredTime)
 	p.Warnings = append(p.Warnings, m.warnings(p, w, streamA, streamB, a, b)...)
 	return p
-}
-
-// seed derives the seed from the question, the same whichever link is named first.
-func seed(p Pair, metric Metric, from, to time.Time) uint64 {
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%s\x00%s\x00%s\x00%s\x00%d\x00%d", min(p.A, p.B), max(p.A, p.B), p.Target, metric.Name, from.UnixNano(), to.UnixNano())
-	return h.Sum64()
 }
 
 // pairUp finds the windows that a and b share.
@@ -83,7 +72,7 @@ func (w *pairing) compare(p *Pair) int {
 	}
 	p.EnoughData = len(w.a) >= enoughBlocks*w.blockWindows && w.measuredTime >= enoughBlocks*blockTime*9/10
 	if p.EnoughData {
-		w.resample(p)
+		w.firm(p)
 		return len(w.a)
 	}
 	return w.provisional(p)
@@ -98,32 +87,31 @@ func (w *pairing) references() (a, b float64) {
 	return a, b
 }
 
-// resample makes the intervals by block bootstrap.
-func (w *pairing) resample(p *Pair) {
-	block, short := w.blockLength()
-	if short {
+// firm makes the intervals that allow for whatever dependence the windows have.
+func (w *pairing) firm(p *Pair) {
+	if w.drifts() {
 		p.Warnings = append(p.Warnings, "the difference between the links drifts so slowly that the range holds few independent stretches of it: the interval may be too narrow")
 	}
-	boot := stats.Bootstrap{Confidence: confidence, Rand: w.random, Block: block}
-	if w.metric.Kind != KindDistribution {
-		p.MedianDifference = Interval(boot.RatioDifference(ratios(w.metric, w.a), ratios(w.metric, w.b)))
-		return
+	switch w.metric.Kind {
+	case KindRatio:
+		p.MedianDifference = stats.ShareDifference(ratios(w.metric, w.a), ratios(w.metric, w.b), confidence)
+	case KindDistribution:
+		reference := stats.FromZero
+		if w.metric.Name == MetricPDV {
+			reference = stats.FromMinimum
+		}
+		intervals := stats.QuantileDifferences(histograms(w.a), histograms(w.b), w.measuredTime, []float64{0.5, 0.95}, reference, confidence)
+		p.MedianDifference, p.P95Difference = intervals[0], intervals[1]
+	default:
+		p.MedianDifference = stats.MeanDifference(ratios(w.metric, w.a), ratios(w.metric, w.b), confidence)
 	}
-	reference := stats.FromZero
-	if w.metric.Name == MetricPDV {
-		reference = stats.FromMinimum
-	}
-	intervals := boot.QuantileDifferences(histograms(w.a), histograms(w.b), []float64{0.5, 0.95}, reference)
-	p.MedianDifference, p.P95Difference = Interval(intervals[0]), Interval(intervals[1])
 }
 
-// blockLength returns the windows per block: as many as the dependence of the
-// differences asks for, at least blockTime and at most what leaves leastBlocks. It
-// reports whether the range is short for such dependence, so that enoughBlocks blocks
-// do not fit.
-func (w *pairing) blockLength() (windows int, short bool) {
-	asked := max(w.blockWindows, int(stats.BlockLength(w.differences(0.5, w.a, w.b))))
-	return max(w.blockWindows, min(asked, len(w.a)/leastBlocks)), asked*enoughBlocks > len(w.a)
+// drifts reports whether stretches as long as the differences depend on each other
+// for (see stats.BlockLength) do not fit in the range enoughBlocks times.
+func (w *pairing) drifts() bool {
+	length := max(w.blockWindows, int(stats.BlockLength(w.differences(0.5, w.a, w.b))))
+	return length*enoughBlocks > len(w.a)
 }
 
 // differences returns the difference of the metric (of the q-quantile of a

@@ -6,7 +6,7 @@ import (
 	"perigee/stats"
 )
 
-// provisional makes the intervals from less data than resampling blocks needs: those
+// provisional makes the intervals from less data than firm ones need: those
 // of the sign test for the median of the windows' differences. It takes windows as
 // independent, which the caller is warned of; to make that less untrue, neighbouring
 // windows are put together as far as leastWindows groups remain and blockTime allows.
@@ -77,21 +77,15 @@ func (w *pairing) group() (a, b []window, length time.Duration) {
 // signInterval returns the estimate over all windows with the interval of the groups,
 // each end moved out by widening times its width.
 func (w *pairing) signInterval(q float64, a, b []window, widening float64) Interval {
-	i := Interval{Confidence: confidence}
-	var resolution float64
-	i.Estimate, resolution, i.Defined = w.estimate(q)
-	if !i.Defined {
+	estimate, resolution, ok := w.estimate(q)
+	if !ok {
 		return Interval{}
 	}
 	if w.metric.Kind == KindRatio && w.constant() {
-		return i
+		return Interval{Estimate: estimate, Confidence: confidence, Defined: true}
 	}
-	low, high, _, ok := stats.SignInterval(w.differences(q, a, b), confidence)
-	if ok {
-		margin := widening*(high-low) + resolution
-		i.Low, i.High, i.Bounded = min(low-margin, i.Estimate), max(high+margin, i.Estimate), true
-	}
-	return i
+	test := stats.SignTest{Confidence: confidence, Widening: widening, Margin: resolution}
+	return test.Interval(estimate, w.differences(q, a, b))
 }
 
 // estimate returns the difference over all windows together, and how far binning may

@@ -1,6 +1,10 @@
 package perigee
 
-import "time"
+import (
+	"time"
+
+	"perigee/stats"
+)
 
 // Summary is what one stream did over a range: a merged sample and what the outages
 // say of it.
@@ -19,14 +23,8 @@ type Summary struct {
 	FloorDefined bool
 }
 
-// Interval is an estimate with its confidence interval.
-type Interval struct {
-	Estimate   float64
-	Low, High  float64
-	Confidence float64 // e.g. 0.95
-	Defined    bool    // whether there was anything to estimate from
-	Bounded    bool    // whether Low and High are defined
-}
+// Interval is an estimated difference with its confidence interval and p-value.
+type Interval = stats.Interval
 
 // Pair compares link A with link B: differences are A minus B.
 type Pair struct {
@@ -44,9 +42,8 @@ type Pair struct {
 
 	Windows int // clock windows in which both links were measured
 
-	// EnoughData reports whether the intervals come from resampling blocks,
-	// which takes 10 min of common windows. If not, they are provisional or
-	// not Bounded: see Compare.
+	// EnoughData reports whether there are 10 min of common windows. If not,
+	// intervals are provisional or not Bounded: see Compare.
 	EnoughData bool
 	Verdict    string // a sentence a person can quote
 	Warnings   []string

@@ -73,6 +73,51 @@ func (h *Histogram) Merge(o Histogram) {
 	h.min, h.max = min(h.min, o.min), max(h.max, o.max)
 }
 
+// MergeHistograms returns all values of windows as one.
+func MergeHistograms(windows []Histogram) Histogram {
+	var whole Histogram
+	lowest, highest := math.MaxInt, math.MinInt
+	var zeros int64
+	for _, h := range windows {
+		if h.count == 0 {
+			continue
+		}
+		if whole.count == 0 {
+			whole.min, whole.max = h.min, h.max
+		}
+		whole.count += h.count
+		whole.min, whole.max = min(whole.min, h.min), max(whole.max, h.max)
+		bins := h.bins
+		if bins[0].index == zeroBin {
+			zeros += bins[0].count
+			bins = bins[1:]
+		}
+		if len(bins) > 0 {
+			lowest, highest = min(lowest, bins[0].index), max(highest, bins[len(bins)-1].index)
+		}
+	}
+	if zeros > 0 {
+		whole.bins = append(whole.bins, bin{zeroBin, zeros})
+	}
+	if lowest > highest {
+		return whole
+	}
+	counts := make([]int64, highest-lowest+1)
+	for _, h := range windows {
+		for _, b := range h.bins {
+			if b.index != zeroBin {
+				counts[b.index-lowest] += b.count
+			}
+		}
+	}
+	for i, n := range counts {
+		if n > 0 {
+			whole.bins = append(whole.bins, bin{lowest + i, n})
+		}
+	}
+	return whole
+}
+
 // Quantile returns the q-quantile (type 7, as Sketch.Quantile), the values of a bin
 // taken to lie evenly over it. Unlike Sketch.Quantile, whose answers are the bins'
 // middles and so jump by 1 %, it moves smoothly with the data, which comparison

@@ -100,50 +100,23 @@ func TestHistogramMerge(t *testing.T) {
 	}
 }
 
-// A table of windows answers for any runs of them what merging them would.
-func TestTableAgreesWithMerging(t *testing.T) {
+// Merging many at once is merging them one by one.
+func TestMergeHistogramsAgreesWithMerge(t *testing.T) {
 	r := seeded(3)
 	for trial := range 200 {
-		windows := make([]Histogram, 1+r.IntN(12))
+		windows := make([]Histogram, r.IntN(12))
+		var merged Histogram
 		for i := range windows {
 			var values []float64
 			for range r.IntN(30) {
 				values = append(values, delays["with_zeros"](r)+delays["wide"](r)*float64(r.IntN(2)))
 			}
 			windows[i] = distributionOf(values).Histogram()
+			merged.Merge(windows[i])
 		}
-		repeated := r.IntN(len(windows) + 1)
-		table := newTable(windows, repeated)
-		var runs []run
-		var whole, merged Histogram
-		for _, h := range windows {
-			whole.Merge(h)
-		}
-		for range 1 + r.IntN(5) {
-			start := r.IntN(len(windows))
-			one := run{start, min(1+r.IntN(len(windows)), len(windows)+repeated-start)}
-			runs = append(runs, one)
-			for i := range one.length {
-				merged.Merge(windows[(one.start+i)%len(windows)])
-			}
-		}
-		if got := table.count(runs); got != merged.Count() {
-			t.Fatalf("trial %d: count %d, want %d", trial, got, merged.Count())
-		}
-		if merged.Count() == 0 {
-			continue
-		}
-		if got := table.minimum(); got != whole.min {
-			t.Fatalf("trial %d: minimum %g, want %g", trial, got, whole.min)
-		}
-		// A table knows the extremes of all windows, a merged histogram its own.
-		merged.min, merged.max = whole.min, whole.max
-		for _, q := range probabilities {
-			got, resolution := table.quantile(runs, q)
-			want, wantResolution, _ := merged.Quantile(q)
-			if math.Abs(got-want) > 1e-12*want || math.Abs(resolution-wantResolution) > 1e-12 {
-				t.Fatalf("trial %d: quantile(%g) = %g, %g, want %g, %g", trial, q, got, resolution, want, wantResolution)
-			}
+		got := MergeHistograms(windows)
+		if got.count != merged.count || got.count > 0 && (got.min != merged.min || got.max != merged.max) || !slices.Equal(got.bins, merged.bins) {
+			t.Fatalf("trial %d: %+v, want %+v", trial, got, merged)
 		}
 	}
 }

@@ -9,22 +9,29 @@ import (
 // the bootstrap of an extreme value is known to fail (Bickel & Freedman 1981). Its
 // error is estimated from the spacings of the smallest values of blocks instead.
 
-// lowest is how many spacings of block minima are used.
-const lowest = 5
+const (
+	// lowest is how many spacings of block minima are used.
+	lowest = 5
 
-// minimumError returns the error of the difference of a's and b's minima at the
-// confidence asked, each minimum being taken as normal with minimumScale as its
-// standard deviation. (That of a Gumbel distribution, to which minima of unbounded
-// values tend, is 1.28 times the scale; delays have a floor and vary less: in
-// simulation 95 % of differences are within 2.0 to 2.9 scales, and this gives 2.8.)
-func (s Bootstrap) minimumError(a, b []Histogram, block int) float64 {
-	return normalQuantile((1+s.Confidence)/2) * math.Hypot(minimumScale(a, block), minimumScale(b, block))
+	// minimumBlocks is how many blocks a range is parted in, if it has as many
+	// windows.
+	minimumBlocks = 60
+)
+
+// minimumError returns the standard error of the difference of a's and b's minima,
+// each minimum being taken as normal with minimumScale as its standard deviation. (That
+// of a Gumbel distribution, to which minima of unbounded values tend, is 1.28 times the
+// scale; delays have a floor and vary less: in simulation 95 % of differences are within
+// 2.0 to 2.9 scales, and this gives 2.8.)
+func minimumError(a, b []Histogram) float64 {
+	return math.Hypot(minimumScale(a), minimumScale(b))
 }
 
 // minimumScale returns the scale of the distribution that the minimum of windows comes
 // from: the i-th spacing of the ordered minima of blocks, times i, has it as its mean
 // (Weissman 1978). It is 0 if there are fewer than two blocks with values.
-func minimumScale(windows []Histogram, block int) float64 {
+func minimumScale(windows []Histogram) float64 {
+	block := max(1, len(windows)/minimumBlocks)
 	var minima []float64
 	for part := range slices.Chunk(windows, block) {
 		least := math.Inf(1)
@@ -47,10 +54,4 @@ func minimumScale(windows []Histogram, block int) float64 {
 		return 0
 	}
 	return sum / float64(n)
-}
-
-// addError widens a bounded interval by an independent error.
-func (i *Interval) addError(e float64) {
-	i.Low = i.Estimate - math.Hypot(i.Estimate-i.Low, e)
-	i.High = i.Estimate + math.Hypot(i.High-i.Estimate, e)
 }

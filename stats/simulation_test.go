@@ -3,205 +3,126 @@ package stats
 import (
 	"math"
 	"math/rand/v2"
-	"os"
-	"testing"
 )
 
-// A process makes the values of one link in one window after another.
-type process func(r *rand.Rand) func() Histogram
+// A link yields one packet after another, five a second: its RTT in seconds, negative
+// if it was lost.
+type link func(r *rand.Rand) func() float64
 
-const perWindow = 50 // values in a window of 10 s
+const perSlot = 75 // packets in the 15 s of a slot
 
-// ar1 is a link whose level wanders with the given correlation from one window to the
-// next.
-func ar1(base, correlation, step, sd float64) process {
-	return func(r *rand.Rand) func() Histogram {
-		level := step * r.NormFloat64()
-		return func() Histogram {
-			level = correlation*level + math.Sqrt(1-correlation*correlation)*step*r.NormFloat64()
-			var d Distribution
-			for range perWindow {
-				d.Add(max(base+level+sd*r.NormFloat64(), base/4))
+// steps is a link whose level is drawn anew every 15 s, its noise exponential.
+func steps(base, deviation, noise float64) link {
+	return func(r *rand.Rand) func() float64 {
+		packet, level := r.IntN(perSlot), base+deviation*r.NormFloat64()
+		return func() float64 {
+			if packet++; packet%perSlot == 0 {
+				level = base + deviation*r.NormFloat64()
 			}
-			return d.Histogram()
+			return max(level+noise*r.ExpFloat64(), base/8)
 		}
 	}
 }
 
-// slots is a link whose level is drawn anew every 15 s, its noise skewed.
-func slots(base, step, sd float64) process {
-	return func(r *rand.Rand) func() Histogram {
-		packet, level := 0, 0.0
-		return func() Histogram {
-			var d Distribution
-			for range perWindow {
-				if packet%75 == 0 {
-					level = step * r.NormFloat64()
-				}
-				packet++
-				d.Add(max(base+level+sd*r.ExpFloat64(), base/4))
+// stepsBelow is the share of values of steps that are at most x (the exponentially
+// modified normal distribution).
+func stepsBelow(base, deviation, noise float64) func(x float64) float64 {
+	return func(x float64) float64 {
+		u, v := (x-base)/deviation, deviation/noise
+		return normalCDF(u) - math.Exp(-u*v+v*v/2)*normalCDF(u-v)
+	}
+}
+
+// wander is a link whose level wanders, its correlation falling to 1/e within correlated
+// seconds.
+func wander(base, deviation, noise, correlated float64) link {
+	kept := math.Exp(-0.2 / correlated)
+	return func(r *rand.Rand) func() float64 {
+		level := deviation * r.NormFloat64()
+		return func() float64 {
+			level = kept*level + math.Sqrt(1-kept*kept)*deviation*r.NormFloat64()
+			return max(base+level+noise*r.NormFloat64(), base/8)
+		}
+	}
+}
+
+// wanderBelow is the share of values of wander that are at most x.
+func wanderBelow(base, deviation, noise float64) func(x float64) float64 {
+	return func(x float64) float64 { return normalCDF((x - base) / math.Hypot(deviation, noise)) }
+}
+
+// replay is a link whose slots are those of a trace in random order, every other of its
+// ten packets a second.
+func replay(trace []float64) link {
+	return func(r *rand.Rand) func() float64 {
+		packet, from := r.IntN(perSlot), 0
+		draw := func() { from = r.IntN(len(trace)/(2*perSlot))*2*perSlot + r.IntN(2) }
+		draw()
+		return func() float64 {
+			if packet++; packet%perSlot == 0 {
+				draw()
 			}
-			return d.Histogram()
+			return trace[from+2*(packet%perSlot)]
 		}
 	}
 }
 
-// losses is a link on which probes are lost alone with probability p, and bursts of 10
-// begin with probability q.
-func losses(p, q float64) func(r *rand.Rand) func() Ratio {
-	return func(r *rand.Rand) func() Ratio {
-		burst := 0
-		return func() Ratio {
-			w := Ratio{Whole: perWindow}
-			for range perWindow {
-				if r.Float64() < q {
-					burst = 10
-				}
-				if burst > 0 || r.Float64() < p {
-					w.Part++
-				}
-				burst = max(burst-1, 0)
+// losing is l with losses: each packet alone with the chance alone, and at the beginning
+// of a slot, with the chance burst, as many together as 1 to 9.
+func losing(l link, alone, burst float64) link {
+	return func(r *rand.Rand) func() float64 {
+		next, packet, left := l(r), r.IntN(perSlot), 0
+		return func() float64 {
+			if packet++; packet%perSlot == 0 && r.Float64() < burst {
+				left = 1 + r.IntN(9)
 			}
-			return w
+			rtt := next()
+			if left > 0 || r.Float64() < alone {
+				rtt = -1
+			}
+			left = max(left-1, 0)
+			return rtt
 		}
 	}
 }
 
-var simulatedQuantiles = []float64{0.5, 0.95}
+// lossOf is the share that losing loses.
+func lossOf(alone, burst float64) float64 { return alone + (1-alone)*burst*5/perSlot }
 
-// rates are the shares of trials in which intervals excluded 0 and covered the truth.
-type rates struct{ excludeZero, cover, width float64 }
-
-// simulate compares two links for n windows, trials times, by the median and the 95th
-// percentile, whose true differences are both truth.
-func simulate(a, b process, n, trials int, truth float64, reference Reference) [2]rates {
-	var sum [2]rates
-	for trial := range trials {
-		r := rand.New(rand.NewPCG(uint64(trial), 77))
-		nextA, nextB := a(r), b(r)
-		ha, hb, differences := make([]Histogram, n), make([]Histogram, n), make([]float64, n)
-		for i := range n {
-			ha[i], hb[i] = nextA(), nextB()
-			ma, _, _ := ha[i].Quantile(0.5)
-			mb, _, _ := hb[i].Quantile(0.5)
-			differences[i] = ma - mb
+// measure returns n windows of a link, each of so many seconds.
+func measure(l link, r *rand.Rand, n, seconds int) ([]Histogram, []Ratio) {
+	next := l(r)
+	windows, lost := make([]Histogram, n), make([]Ratio, n)
+	var counts [8192]int64
+	first := indexMapping.Index(1e-9)
+	for w := range windows {
+		h := Histogram{min: math.Inf(1)}
+		lowest, highest := len(counts), 0
+		for range 5 * seconds {
+			lost[w].Whole++
+			v := next()
+			if v < 0 {
+				lost[w].Part++
+				continue
+			}
+			i := indexMapping.Index(v) - first
+			counts[i]++
+			lowest, highest = min(lowest, i), max(highest, i)
+			h.count++
+			h.min, h.max = min(h.min, v), max(h.max, v)
 		}
-		boot := Bootstrap{Block: blockFor(differences), Rand: r}
-		for i, in := range boot.QuantileDifferences(ha, hb, simulatedQuantiles, reference) {
-			sum[i].add(in, truth, trials)
-		}
-	}
-	return sum
-}
-
-// simulateRatios is simulate for ratios.
-func simulateRatios(a, b func(*rand.Rand) func() Ratio, n, trials int, truth float64) rates {
-	var sum rates
-	for trial := range trials {
-		r := rand.New(rand.NewPCG(uint64(trial), 78))
-		nextA, nextB := a(r), b(r)
-		ra, rb, differences := make([]Ratio, n), make([]Ratio, n), make([]float64, n)
-		for i := range n {
-			ra[i], rb[i] = nextA(), nextB()
-			differences[i] = ra[i].Part/ra[i].Whole - rb[i].Part/rb[i].Whole
-		}
-		sum.add(Bootstrap{Block: blockFor(differences), Rand: r}.RatioDifference(ra, rb), truth, trials)
-	}
-	return sum
-}
-
-func (s *rates) add(in Interval, truth float64, trials int) {
-	share := 1 / float64(trials)
-	if in.Bounded && (in.Low > 0 || in.High < 0) {
-		s.excludeZero += share
-	}
-	if !in.Bounded || in.Low <= truth && truth <= in.High {
-		s.cover += share
-	}
-	s.width += (in.High - in.Low) * share
-}
-
-// blockFor chooses blocks as comparisons do: of 6 windows of 10 s at least, and of as
-// many as the differences ask for, but not so many that fewer than 5 blocks remain.
-func blockFor(differences []float64) int {
-	return max(6, min(int(BlockLength(differences)), len(differences)/5))
-}
-
-// Two links that are alike must rarely be told apart: in 5 % of comparisons by
-// definition, and never in much more. And what differs must be found.
-//
-// The rates of 1000 trials, which docs/metrics.md states, are logged with
-// PERIGEE_LONG=1; without, fewer trials keep a grosser watch.
-func TestIntervalsKeepTheirPromise(t *testing.T) {
-	trials, long := 40, os.Getenv("PERIGEE_LONG") != ""
-	if long {
-		trials = 1000
-	}
-	// limit is three standard errors above a rate.
-	limit := func(rate float64) float64 { return rate + 3*math.Sqrt(rate*(1-rate)/float64(trials)) }
-	for _, c := range []struct {
-		name  string
-		link  process
-		n     int
-		alarm float64 // the largest of the four rates, as measured, at least 0.025
-		slow  bool    // only with PERIGEE_LONG
-	}{
-		{"independent", ar1(0.040, 0, 0, 0.004), 60, 0.025, false},
-		{"steps of 15 s", slots(0.040, 0.008, 0.006), 60, 0.059, false},
-		{"steps of 15 s", slots(0.040, 0.008, 0.006), 120, 0.075, true},
-		{"steps of 15 s", slots(0.040, 0.008, 0.006), 360, 0.058, true},
-		{"wander of 14 s", ar1(0.040, 0.5, 0.004, 0.004), 60, 0.075, false},
-		{"wander of 45 s", ar1(0.040, 0.8, 0.004, 0.004), 60, 0.159, true},
-		{"wander of 45 s", ar1(0.040, 0.8, 0.004, 0.004), 360, 0.083, true},
-		{"wander of 195 s", ar1(0.040, 0.95, 0.004, 0.004), 360, 0.177, true},
-		{"geo", ar1(0.620, 0, 0, 0.015), 60, 0.025, false},
-		{"fibre", ar1(0.014, 0, 0, 0.00003), 60, 0.025, false},
-	} {
-		if c.slow && !long {
-			continue
-		}
-		rtt := simulate(c.link, c.link, c.n, trials, 0, FromZero)
-		pdv := simulate(c.link, c.link, c.n, trials, 0, FromMinimum)
-		t.Logf("%s, %d windows: false alarms by RTT median %.3f, p95 %.3f, by PDV median %.3f, p95 %.3f",
-			c.name, c.n, rtt[0].excludeZero, rtt[1].excludeZero, pdv[0].excludeZero, pdv[1].excludeZero)
-		for _, r := range []rates{rtt[0], rtt[1], pdv[0], pdv[1]} {
-			if r.excludeZero > limit(c.alarm) {
-				t.Errorf("%s, %d windows: %.3f false alarms, want at most %.3f", c.name, c.n, r.excludeZero, limit(c.alarm))
+		for i := lowest; i <= highest; i++ {
+			if counts[i] > 0 {
+				h.bins = append(h.bins, bin{first + i, counts[i]})
+				counts[i] = 0
 			}
 		}
+		windows[w] = h
 	}
+	return windows, lost
+}
 
-	few := max(trials/2, 30)
-	for _, c := range []struct {
-		n     int
-		shift float64
-		power float64 // at least, for the median
-	}{{60, 0.008, 0.7}, {360, 0.004, 0.9}} {
-		got := simulate(slots(0.040+c.shift, 0.008, 0.006), slots(0.040, 0.008, 0.006), c.n, few, c.shift, FromZero)
-		t.Logf("steps of 15 s, %d windows, shifted by %g ms: found by median %.3f, p95 %.3f; covered %.3f, %.3f; width %.2f, %.2f ms", c.n, c.shift*1e3,
-			got[0].excludeZero, got[1].excludeZero, got[0].cover, got[1].cover, got[0].width*1e3, got[1].width*1e3)
-		if got[0].excludeZero < c.power || 1-got[0].cover > limit(0.08) || 1-got[1].cover > limit(0.08) {
-			t.Errorf("shift of %g ms in %d windows: %+v", c.shift*1e3, c.n, got)
-		}
-	}
-
-	for _, c := range []struct {
-		name         string
-		a, b         func(*rand.Rand) func() Ratio
-		n            int
-		truth        float64
-		alarm, power float64
-	}{
-		{"alone, 1 %", losses(0.01, 0), losses(0.01, 0), 60, 0, 0.025, 0},
-		{"alone, 0.02 %", losses(0.0002, 0), losses(0.0002, 0), 120, 0, 0.025, 0},
-		{"bursts, rare", losses(0, 0.0002), losses(0, 0.0002), 120, 0, 0.025, 0},
-		{"bursts, often", losses(0, 0.002), losses(0, 0.002), 360, 0, 0.05, 0},
-		{"0.5 % against 1.5 %", losses(0.005, 0), losses(0.015, 0), 120, -0.01, 1, 0.8},
-	} {
-		got := simulateRatios(c.a, c.b, c.n, trials, c.truth)
-		t.Logf("loss %s, %d windows: told apart %.3f, covered %.3f", c.name, c.n, got.excludeZero, got.cover)
-		if got.excludeZero > limit(c.alarm)+1e-9 || got.excludeZero < c.power || 1-got.cover > limit(0.08) {
-			t.Errorf("loss %s: %+v", c.name, got)
-		}
-	}
+// quantileOf returns the q-quantile of a distribution between low and high.
+func quantileOf(below func(float64) float64, q, low, high float64) float64 {
+	return crossing(low, high, func(x float64) float64 { return below(x) - q })
 }

@@ -15,6 +15,14 @@ import (
 // skipped if the file is not there: it is not part of this repository.
 func readTrace(t *testing.T) []float64 {
 	t.Helper()
+	delays, err := openTrace()
+	if err != nil {
+		t.Skipf("the Starlink trace is not here; set PERIGEE_TESTDATA to the directory that holds mmsys24-starlink: %v", err)
+	}
+	return delays
+}
+
+func openTrace() ([]float64, error) {
 	dir := os.Getenv("PERIGEE_TESTDATA")
 	if dir == "" {
 		dir = filepath.Join("..", "..", "shared", "data")
@@ -22,7 +30,7 @@ func readTrace(t *testing.T) []float64 {
 	name := filepath.Join(dir, "mmsys24-starlink", "no-isl-ping-gw-seattle-230911-170535-0.1s-60min.txt")
 	f, err := os.Open(name)
 	if err != nil {
-		t.Skipf("the Starlink trace is not here; set PERIGEE_TESTDATA to the directory that holds mmsys24-starlink: %v", err)
+		return nil, err
 	}
 	defer f.Close()
 	var delays []float64
@@ -30,11 +38,11 @@ func readTrace(t *testing.T) []float64 {
 		fields := strings.Split(lines.Text(), "\t")
 		ms, err := strconv.ParseFloat(fields[2], 64)
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		delays = append(delays, ms/1000)
 	}
-	return delays
+	return delays, nil
 }
 
 // The figures stand beside the trace, from an independent computation.
