@@ -110,6 +110,9 @@ func (e *evidence) compare(p path, s span) judgment {
 	hop := e.firstHop(p.link, s)
 
 	switch {
+	case 2*e.measured[p].within(s) < s.to.Sub(s.from) && !s.to.Before(e.last[p.link]):
+		return judgment{cause: cause{BlameUnknown, p.link, p.target},
+			why: "it is too early to tell: what others did at the time is stored when the fate of their probes is decided"}
 	case hop == silent:
 		return judgment{cause: cause{blame: BlameLAN}, why: fmt.Sprintf("the first hop of %s did not answer either", p.link)}
 	case others.measured() == 0 && links.measured() == 0:

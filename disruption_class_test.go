@@ -73,6 +73,20 @@ func TestOpenDisruptions(t *testing.T) {
 	}
 }
 
+// An outage is known before the windows of its time are stored: until then nobody is
+// blamed.
+func TestTooEarlyToTell(t *testing.T) {
+	h := newHouse(2, 2).fail("link-1", "", 3599, 3602)
+	d := disruptions(t, h, perigee.DisruptionQuery{To: h.at(3610)})
+	if got := h.say(d); got != "short unknown [link-1] [far-1] 3599-3602\nshort unknown [link-1] [far-2] 3599-3602" || !strings.Contains(d[0].Why, "too early to tell") {
+		t.Errorf("got %s (%s)", got, d[0].Why)
+	}
+	h.minutes++
+	if got, want := h.say(disruptions(t, h, perigee.DisruptionQuery{})), "short link [link-1] [far-1 far-2] 3599-3602"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 // nightly is a house of ten days with an outage of 90 s at the given hour and minutes of
 // each of days, and n others at random.
 func nightly(days []int, minute func(day int) float64, n int) *house {

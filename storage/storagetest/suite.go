@@ -50,6 +50,7 @@ func RunStore(t *testing.T, open func(*testing.T) perigee.Store, p Properties) {
 		{"an_unknown_resolution_is_the_callers_mistake", (*suite).unknownResolution},
 		{"an_outage_replaces_the_open_one", (*suite).outageReplaced},
 		{"outages_are_selected_by_overlap", (*suite).outageRanges},
+		{"outages_are_judged_alike", (*suite).judged},
 		{"a_gap_is_kept_once_and_concerns_its_links", (*suite).gaps},
 		{"an_event_is_kept_once_and_concerns_its_links", (*suite).events},
 		{"links_are_described_or_measured", (*suite).links},
