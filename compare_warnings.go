@@ -38,8 +38,8 @@ func (m *measured) warnings(p Pair, w *pairing, streamA, streamB Stream, a, b Li
 	if len(w.a) > 0 && w.metric.Name == MetricJitter && sampleA.Interval != sampleB.Interval {
 		warn("probe intervals differ: %s on %s, %s on %s; jitter depends on them", sampleA.Interval, p.A, sampleB.Interval, p.B)
 	}
-	list = append(list, implausible(a.Link, sampleA)...)
-	return append(list, implausible(b.Link, sampleB)...)
+	list = append(list, Implausible(a.Link, sampleA)...)
+	return append(list, Implausible(b.Link, sampleB)...)
 }
 
 // gapTime returns how long stream's link was not measured because the monitor did not.
@@ -68,9 +68,9 @@ func outageEffect(metric Metric) string {
 // farTooFar is a smallest RTT that no path over satellites in low orbit has.
 const farTooFar = 0.4
 
-// implausible says why link cannot be what its orbit says, judged by the smallest
+// Implausible says why link cannot be what its orbit says, judged by the smallest
 // RTT. It takes the least that any satellite of the orbit needs, whatever the site.
-func implausible(link Link, s Sample) []string {
+func Implausible(link Link, s Sample) []string {
 	if s.RTT.Count == 0 {
 		return nil
 	}

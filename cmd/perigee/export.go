@@ -79,7 +79,7 @@ func exportThroughputs(ctx context.Context, w io.Writer, store perigee.Store, fo
 func toFile(name string, write func(io.Writer) error) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {
-		return fmt.Errorf("export: %w", err)
+		return fmt.Errorf("write %s: %w", name, err)
 	}
 	defer func() {
 		if err != nil {
@@ -99,7 +99,7 @@ func toFile(name string, write func(io.Writer) error) (err error) {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("export: %w", err)
+		return fmt.Errorf("write %s: %w", name, err)
 	}
 	return os.Rename(f.Name(), name)
 }

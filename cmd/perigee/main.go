@@ -12,6 +12,7 @@
 //	perigee budget        what each link moved this month, and may still move
 //	perigee compare       how the links compare, from the store
 //	perigee outages       when links failed, what was to blame, availability by day
+//	perigee report        one HTML file for a person, and the evidence behind it
 //	perigee slots         whether a link has Starlink's slots of 15 s
 //	perigee export        every result as CSV, JSON lines or line protocol
 //	perigee import        results of ping, fping, irtt, iperf3 and others
@@ -74,6 +75,7 @@ type cli struct {
 	Budget  budgetCommand  `cmd:"" help:"What each link moved this month, and may still move."`
 	Compare compareCommand `cmd:"" help:"Say how links compare, from the stored results."`
 	Outages outagesCommand `cmd:"" help:"Say when links failed, what was to blame, and how available they were by day or month."`
+	Report  reportCommand  `cmd:"" help:"Write one self-contained HTML file, with the evidence behind it if asked for; check evidence."`
 	Slots   slotsCommand   `cmd:"" help:"Say whether round trips over a link step in Starlink's slots of 15 s."`
 	Export  exportCommand  `cmd:"" help:"Write stored results as CSV, JSON lines or InfluxDB line protocol."`
 	Import  importCommand  `cmd:"" help:"Read results of ping, fping, irtt, iperf3, SmokePing, Telegraf, or our own exports."`
