@@ -104,6 +104,9 @@ func Disruptions(ctx context.Context, store Store, q DisruptionQuery) ([]Disrupt
 	if q.From, q.To, err = resolveRange(q.From, q.To, known); err != nil {
 		return nil, err
 	}
+	if q.Location == nil {
+		q.Location = time.UTC
+	}
 	e, err := gather(ctx, store, q)
 	if err != nil {
 		return nil, err

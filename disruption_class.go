@@ -19,9 +19,9 @@ const (
 )
 
 // classOf classes a disruption by its time, and completes its blame and why. longest is
-// the longest of its outages.
-func (e *evidence) classOf(d *Disruption, longest Outage, q DisruptionQuery) DisruptionClass {
-	if r, ok := e.recurs(longest, q.Location); ok {
+// the longest of its outages, days those of all streams.
+func (e *evidence) classOf(d *Disruption, longest Outage, days map[Stream][]appointment, q DisruptionQuery) DisruptionClass {
+	if r, ok := recurs(appointmentOf(longest, q.Location), days[longest.Stream], q.Location); ok {
 		d.Why = r + "; " + d.Why
 		return ClassScheduled
 	}

@@ -23,9 +23,8 @@ func pathOf(s Stream) path { return path{s.Link, s.Target, s.Family} }
 // evidence is what is known of a site's paths around a range.
 type evidence struct {
 	site    string
-	around  []Outage            // by start, then stream, as far as recurrenceReach
-	outages []Outage            // of these, what is to be judged
-	streams map[Stream][]Outage // around, by stream
+	around  []Outage // by start, then stream, as far as recurrenceReach
+	outages []Outage // of these, what is to be judged
 	gaps    []Gap
 	orbits  map[LinkID]Orbit
 	last    map[LinkID]time.Time // when a link was last measured
@@ -105,9 +104,7 @@ func (e *evidence) read(ctx context.Context, store Store, q DisruptionQuery) (er
 		e.measured[p] = timeline(subtract(union(spans), e.holes(p.link)))
 	}
 	silent, unsent := map[path][]span{}, map[path][]span{}
-	e.streams = map[Stream][]Outage{}
 	for _, o := range e.around {
-		e.streams[o.Stream] = append(e.streams[o.Stream], o)
 		p := pathOf(o.Stream)
 		silent[p] = append(silent[p], outageSpan(o))
 		if !o.silence() {

@@ -22,9 +22,10 @@ func (e *evidence) disruptions(q DisruptionQuery) []Disruption {
 		}
 		m.add(o, v)
 	}
+	days := e.appointments(q.Location)
 	disruptions := make([]Disruption, 0, len(list))
 	for _, m := range list {
-		disruptions = append(disruptions, m.finish(e, q))
+		disruptions = append(disruptions, m.finish(e, days, q))
 	}
 	return disruptions
 }
@@ -52,12 +53,12 @@ func (m *merging) add(o Outage, v judgment) {
 }
 
 // finish classes what was merged.
-func (m *merging) finish(e *evidence, q DisruptionQuery) Disruption {
+func (m *merging) finish(e *evidence, days map[Stream][]appointment, q DisruptionQuery) Disruption {
 	d := m.Disruption
 	d.Links, d.Targets = sorted(m.links), sorted(m.targets)
 	d.Class = m.class
 	if d.Class == "" {
-		d.Class = e.classOf(&d, m.longest, q)
+		d.Class = e.classOf(&d, m.longest, days, q)
 	}
 	return d
 }

@@ -20,30 +20,50 @@ const (
 	mostChance = 1e-3
 )
 
-// recurs reports whether o returns at the same time of day, and says so in words: on
-// leastDays days or more, on half or more of the days from the first of them to the
-// last, and so that it is no chance. It is compared with the outages of the same stream
-// that are half as long or longer, up to recurrenceReach away.
-func (e *evidence) recurs(o Outage, location *time.Location) (string, bool) {
-	if location == nil {
-		location = time.UTC
+// appointment is when in the day an outage began.
+type appointment struct {
+	start  time.Time
+	length time.Duration
+	day    int           // number of the day
+	at     time.Duration // since midnight, by the clock
+}
+
+func appointmentOf(o Outage, location *time.Location) appointment {
+	local := o.Start.In(location)
+	year, month, date := local.Date()
+	return appointment{
+		start: o.Start, length: o.length(),
+		day: int(time.Date(year, month, date, 0, 0, 0, 0, time.UTC).Unix() / 86400),
+		at:  time.Duration(local.Hour())*time.Hour + time.Duration(local.Minute())*time.Minute + time.Duration(local.Second())*time.Second,
 	}
-	today, at := timeOfDay(o.Start, location)
-	days, others := map[int]bool{today: true}, 0
-	first, last := today, today
-	earliest, latest := today, today
-	stream := e.streams[o.Stream]
-	begin, _ := slices.BinarySearchFunc(stream, o.Start.Add(-recurrenceReach), func(a Outage, t time.Time) int { return a.Start.Compare(t) })
-	for _, other := range stream[begin:] {
-		if other.Start.Sub(o.Start) > recurrenceReach {
-			break
-		}
-		if other.length() < o.length()/2 {
+}
+
+// appointments returns those of all outages around, by stream, in order of start.
+func (e *evidence) appointments(location *time.Location) map[Stream][]appointment {
+	streams := map[Stream][]appointment{}
+	for _, o := range e.around {
+		streams[o.Stream] = append(streams[o.Stream], appointmentOf(o, location))
+	}
+	return streams
+}
+
+// recurs reports whether an outage returns at the same time of day, and says so in
+// words: on leastDays days or more, on half or more of the days from the first of them to
+// the last, and so that it is no chance. It is compared with the outages of the same
+// stream that are half as long or longer, up to recurrenceReach away.
+func recurs(o appointment, stream []appointment, location *time.Location) (string, bool) {
+	begin, _ := slices.BinarySearchFunc(stream, o.start.Add(-recurrenceReach), func(a appointment, t time.Time) int { return a.start.Compare(t) })
+	end, _ := slices.BinarySearchFunc(stream, o.start.Add(recurrenceReach), func(a appointment, t time.Time) int { return a.start.Compare(t) })
+	days, others := map[int]bool{o.day: true}, 0
+	first, last := o.day, o.day
+	earliest, latest := o.day, o.day
+	for _, other := range stream[begin:end] {
+		if other.length < o.length/2 {
 			continue
 		}
-		day, time := timeOfDay(other.Start, location)
+		day := other.day
 		earliest, latest = min(earliest, day), max(latest, day)
-		apart := time - at
+		apart := other.at - o.at
 		if apart > halfDay { // either side of midnight
 			day, apart = day+1, apart-2*halfDay
 		} else if apart < -halfDay {
@@ -67,18 +87,10 @@ func (e *evidence) recurs(o Outage, location *time.Location) (string, bool) {
 	if atLeast(kept-1, of-1, p) > mostChance {
 		return "", false
 	}
-	return fmt.Sprintf("it returns at about %02d:%02d (%s), on %d of %d days", int(at.Hours()), int(at.Minutes())%60, location, kept, of), true
+	return fmt.Sprintf("it returns at about %02d:%02d (%s), on %d of %d days", int(o.at.Hours()), int(o.at.Minutes())%60, location, kept, of), true
 }
 
 const halfDay = 12 * time.Hour
-
-// timeOfDay returns the number of t's day and the time since midnight by the clock.
-func timeOfDay(t time.Time, location *time.Location) (day int, at time.Duration) {
-	t = t.In(location)
-	year, month, date := t.Date()
-	day = int(time.Date(year, month, date, 0, 0, 0, 0, time.UTC).Unix() / 86400)
-	return day, time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute + time.Duration(t.Second())*time.Second
-}
 
 // atLeast returns the probability of k or more successes in n trials of probability p.
 func atLeast(k, n int, p float64) float64 {
