@@ -51,7 +51,7 @@ func QuantileDifferences(a, b []Histogram, measured time.Duration, qs []float64,
 		y.weigh(together.varianceB)
 		in := Interval{Estimate: (x.value - originA) - (y.value - originB), Confidence: confidence, Defined: true}
 		in.Needs = max(needs(q, measured), x.needs(together.df, confidence), y.needs(together.df, confidence))
-		if in.Needs > 1 {
+		if in.Needs > 1+1e-9 {
 			intervals[i] = in
 			continue
 		}

@@ -10,7 +10,7 @@ type Interval struct {
 
 	// P is the two-sided p-value of there being no difference, meaningful if
 	// Bounded: the smallest 1 - confidence at which the interval excludes 0.
-	// It is below 1 - Confidence just where this interval does.
+	// It is at most 1 - Confidence just where this interval does.
 	P float64
 
 	// Needs is how many times as long must be measured for an interval, by
@@ -73,6 +73,10 @@ func (i *Interval) bound(m margins, df float64) {
 		}
 	}
 	low = bisect(low, high, excludes)
+	if low == 0 {
+		i.P = 1
+		return
+	}
 	if _, _, wider := m(levelOf(low*(1+1e-6), df)); !wider {
 		below, above, _ = m(levelOf(low, df))
 		if i.Estimate < 0 {
@@ -81,11 +85,15 @@ func (i *Interval) bound(m margins, df float64) {
 		low *= math.Abs(i.Estimate) / below
 	}
 	i.P = 2 * studentCDF(-low, df)
+	if i.excludesZero() {
+		i.P = min(i.P, 1-i.Confidence) // whatever rounding says
+	}
 }
 
-// bisect returns where holds ceases to between low, where it does, and high.
+// bisect returns where holds ceases to between low, where it does, and high, to a
+// millionth of their distance.
 func bisect(low, high float64, holds func(float64) bool) float64 {
-	for range 30 {
+	for range 22 {
 		if middle := (low + high) / 2; holds(middle) {
 			low = middle
 		} else {

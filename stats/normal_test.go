@@ -33,13 +33,7 @@ func TestBetaCDFIsTheBinomialTail(t *testing.T) {
 	for _, n := range []int{1, 5, 60, 700} {
 		for _, p := range []float64{0.003, 0.4, 0.99} {
 			for _, a := range []int{1, n/3 + 1, n} {
-				want := 0.0
-				for k := a; k <= n; k++ {
-					gn, _ := math.Lgamma(float64(n + 1))
-					gk, _ := math.Lgamma(float64(k + 1))
-					gr, _ := math.Lgamma(float64(n - k + 1))
-					want += math.Exp(gn - gk - gr + float64(k)*math.Log(p) + float64(n-k)*math.Log(1-p))
-				}
+				want := binomialTail(n, a, p)
 				if got := betaCDF(p, float64(a), float64(n-a+1)); math.Abs(got-want) > 1e-9 {
 					t.Errorf("betaCDF(%g, %d, %d) = %.12g, want %.12g", p, a, n-a+1, got, want)
 				}
@@ -67,4 +61,31 @@ func TestCrossing(t *testing.T) {
 			t.Errorf("%s: %g, want %g", name, got, c.want)
 		}
 	}
+}
+
+// Where many values begin, the approximation and the exact function, as a sum of the
+// binomial's terms, agree, far into the tails that p-values look at.
+func TestBetaOfMany(t *testing.T) {
+	for _, q := range []float64{0.5, 0.95, 0.99} {
+		n := math.Ceil(manyValues / (1 - q) * 1.2)
+		for deviations := -5.0; deviations <= 5; deviations += 0.5 {
+			k := math.Round(q*n + deviations*math.Sqrt(n*q*(1-q)))
+			want := binomialTail(int(n), int(k), q)
+			if got := betaOfMany(q, k, n+1-k); math.Abs(got-want) > 5e-6 || math.Abs(got-want) > 0.02*min(want, 1-want)+1e-9 {
+				t.Errorf("I_%g(%g, %g) = %g, want %g", q, k, n+1-k, got, want)
+			}
+		}
+	}
+}
+
+// binomialTail is the chance of at least a successes of n, term by term.
+func binomialTail(n, a int, p float64) float64 {
+	sum := 0.0
+	for k := a; k <= n; k++ {
+		gn, _ := math.Lgamma(float64(n + 1))
+		gk, _ := math.Lgamma(float64(k + 1))
+		gr, _ := math.Lgamma(float64(n - k + 1))
+		sum += math.Exp(gn - gk - gr + float64(k)*math.Log(p) + float64(n-k)*math.Log(1-p))
+	}
+	return sum
 }

@@ -79,9 +79,13 @@ func enclosingLevels(q, n, alpha float64) (low, high float64, ok bool) {
 	if !(n >= 2) || n < leastWorth(q, alpha) {
 		return 0, 0, false
 	}
+	// Cornish and Fisher's expansion has the ranks at most this far from the
+	// middle, with much to spare.
+	z := -normalQuantile(alpha / 2)
+	middle, reach := q*n+0.5, 1.5*z*math.Sqrt(n*q*(1-q))+z*z+3
 	// The chance that the k-th of n lies below the q-quantile falls with k.
 	rank := func(chance float64) float64 {
-		return crossing(1, n, func(k float64) float64 { return chance - betaCDF(q, k, n+1-k) })
+		return crossing(max(1, middle-reach), min(n, middle+reach), func(k float64) float64 { return chance - betaCDF(q, k, n+1-k) })
 	}
 	return (rank(1-alpha/2) - 0.5) / n, (rank(alpha/2) - 0.5) / n, true
 }

@@ -29,7 +29,7 @@ func MeanDifference(a, b []Ratio, confidence float64) Interval {
 	}
 	known := newLongRun(differences, differences)
 	deviation := math.Sqrt(known.varianceA)
-	if deviation == 0 {
+	if deviation <= rounding*max(math.Abs(x.ratio), math.Abs(y.ratio)) {
 		return in
 	}
 	in.bound(func(l level) (below, above float64, ok bool) {
@@ -37,6 +37,9 @@ func MeanDifference(a, b []Ratio, confidence float64) Interval {
 	}, known.df)
 	return in
 }
+
+// rounding is what ratios may vary by, relatively, without varying at all.
+const rounding = 1e-12
 
 // leastMeans is the least number of windows that MeanDifference makes an interval of:
 // simulated, fewer than two cosines give intervals that are right but say nothing.
@@ -107,7 +110,7 @@ func sharesOf(windows []Ratio) *shares {
 // designEffect returns how many times as much the sum of parts varies as if each unit
 // of the whole had its fate alone (Kish 1965), 0 if it does not vary at all.
 func (s *shares) designEffect(variance float64) float64 {
-	if s.ratio <= 0 || s.ratio >= 1 {
+	if s.ratio <= 0 || s.ratio >= 1 || math.Sqrt(variance) <= rounding*s.whole {
 		return 0
 	}
 	return variance / (s.whole * s.ratio * (1 - s.ratio))

@@ -89,3 +89,17 @@ func TestMeanDifferenceByHand(t *testing.T) {
 		t.Errorf("%+v, want %g, deviation %g", in, mean, deviation)
 	}
 }
+
+// A ratio that is the same throughout but for rounding bounds nothing.
+func TestRatioDifferencesSeeNoVariationInRounding(t *testing.T) {
+	a, b := make([]Ratio, 100), make([]Ratio, 100)
+	for i := range a {
+		whole := 1 + float64(i)/7
+		a[i], b[i] = Ratio{whole * 0.1, whole}, Ratio{whole * 0.3, whole}
+	}
+	for name, in := range map[string]Interval{"share": ShareDifference(a, b, 0.95), "mean": MeanDifference(a, b, 0.95)} {
+		if !in.Defined || in.Bounded || math.Abs(in.Estimate+0.2) > 1e-12 {
+			t.Errorf("%s: %+v, want -0.2 without bounds", name, in)
+		}
+	}
+}
