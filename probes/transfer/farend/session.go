@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"perigee/probes/bind"
+	"perigee/probes/transfer/arrival"
 	"perigee/probes/transfer/wire"
 )
 
@@ -35,6 +36,10 @@ type session struct {
 	left chan error // the end of each stream that joined
 	slow sync.Once  // has been told that its buffers are small
 
+	// Of the owner alone:
+	reported int            // steps that the client has been told
+	arrivals arrival.Record // of what comes, going up
+
 	mu      sync.Mutex     // guards what follows
 	streams []*stream      // by number; nil until it joins
 	closed  bool           // no stream may join any more
@@ -56,6 +61,9 @@ func newSession(asked wire.Start, granted wire.Granted, limits Options, control 
 // calls the stream's run.
 func (s *session) join(c *connection, number int) (*stream, *wire.Refusal) {
 	st := &stream{session: s, number: number, conn: c}
+	if base, err := bind.ReadTCPInfo(c.raw); err == nil {
+		st.base, st.known = base, true
+	}
 	if refusal := s.prepare(c); refusal != nil {
 		return nil, refusal
 	}
@@ -119,6 +127,9 @@ func (s *session) joined() []*stream {
 // told what is granted; it is not told the result.
 func (s *session) run(ctx context.Context, frames <-chan wire.Frame, broken <-chan error) wire.Result {
 	ended, err := s.conduct(ctx, frames, broken)
+	if s.tally.hasBegun() && ended != wire.EndedByFailure {
+		s.tell(s.look()) // the last steps; whoever does not get it has the result
+	}
 	s.end()
 	r := s.tally.result()
 	r.Ended = ended
@@ -129,7 +140,7 @@ func (s *session) run(ctx context.Context, frames <-chan wire.Frame, broken <-ch
 		r.Ended = wire.EndedByCap
 	}
 	streams := s.joined()
-	r.TCP = sumTCP(streams)
+	r.TCP = sumTCP(readTCP(streams))
 	for _, st := range streams {
 		if st != nil {
 			st.conn.abort()
@@ -163,7 +174,7 @@ func (s *session) conduct(ctx context.Context, frames <-chan wire.Frame, broken 
 		return wire.EndedByIdleness, fmt.Errorf("no payload within %v of the grant", s.limits.SetupTimeout)
 	}
 	var ticks <-chan time.Time
-	begun, left, reported := s.tally.begun, 0, 0
+	begun, left := s.tally.begun, 0
 	draining := false           // the client has stopped, going up
 	stopped := wire.EndedByStop // why the session ends when it does
 	idle := idleness{timeout: s.limits.IdleTimeout}
@@ -187,21 +198,18 @@ func (s *session) conduct(ctx context.Context, frames <-chan wire.Frame, broken 
 			if draining {
 				continue // the client stopped before its first payload came
 			}
+			s.expect()
 			ticker := time.NewTicker(wire.Step)
 			defer ticker.Stop()
 			ticks = ticker.C
 			limit.Reset(s.granted.MaxDuration.Duration())
 			timeUp = s.timeUp
 		case <-ticks:
-			tcp := sumTCP(s.joined())
-			steps, at := s.tally.completed(reported)
-			if len(steps) > 0 {
-				if err := s.say(wire.State{At: wire.Seconds(at), From: reported, Bytes: steps, TCP: tcp}); err != nil {
-					return wire.EndedByFailure, fmt.Errorf("control connection: %w", err)
-				}
-				reported += len(steps)
+			state := s.look()
+			if err := s.tell(state); err != nil {
+				return wire.EndedByFailure, fmt.Errorf("control connection: %w", err)
 			}
-			if idle.tooLong(time.Now(), s.tally.moved(), tcp) {
+			if tcp := state.TCP; idle.tooLong(time.Now(), s.tally.moved(), tcp) {
 				return wire.EndedByIdleness, fmt.Errorf("no payload moved for %v", s.limits.IdleTimeout)
 			}
 		case err := <-s.left:
@@ -233,6 +241,44 @@ func (s *session) conduct(ctx context.Context, frames <-chan wire.Frame, broken 
 			}
 		}
 	}
+}
+
+// expect begins to look at when payload arrives.
+func (s *session) expect() {
+	if s.asked.Direction != wire.Up {
+		return
+	}
+	streams := s.joined()
+	bases, ok := make([]bind.TCPInfo, len(streams)), make([]bool, len(streams))
+	for i, st := range streams {
+		if st != nil {
+			bases[i], ok[i] = st.base, st.known
+		}
+	}
+	s.arrivals.Look(0, bases, ok)
+}
+
+// look returns what has come since it was last told.
+func (s *session) look() wire.State {
+	infos, ok := readTCP(s.joined())
+	steps, at := s.tally.completed(s.reported)
+	state := wire.State{At: wire.Seconds(at), From: s.reported, Bytes: steps, TCP: sumTCP(infos, ok)}
+	if s.asked.Direction == wire.Up {
+		s.arrivals.Look(at, infos, ok)
+	}
+	return state
+}
+
+// tell tells the client a state, if a step is over since the last.
+func (s *session) tell(state wire.State) error {
+	if len(state.Bytes) == 0 {
+		return nil
+	}
+	if s.asked.Direction == wire.Up {
+		state.ArrivedFrom, state.Arrived, state.Waiting = s.arrivals.Changed(wire.Step)
+	}
+	s.reported += len(state.Bytes)
+	return s.say(state)
 }
 
 // timeUp says how a session ends that has taken the time granted; not yet, going down.

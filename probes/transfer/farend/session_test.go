@@ -177,6 +177,51 @@ func TestSessionOutlivesItsHandshake(t *testing.T) {
 	}
 }
 
+// TestArrivalsAreTold holds what a client is told of arrivals against what was counted.
+func TestArrivalsAreTold(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux tells")
+	}
+	variants(t, Options{}, func(t *testing.T, f *far) {
+		c := f.open(t, "127.0.0.1", wire.Start{Direction: wire.Up, Streams: 2})
+		c.say(wire.Go{})
+		const each = 3_000_000
+		if err := c.upload(each); err != nil {
+			t.Fatal(err)
+		}
+		var arrived []int64
+		var states []wire.State
+		for told := int64(0); told < 2*each; {
+			frame, err := wire.ReadFrame(c.control)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := frame.(wire.State)
+			states = append(states, s)
+			if s.ArrivedFrom > len(arrived) || len(s.Arrived) == 0 || len(s.Waiting) > 0 {
+				t.Fatalf("%+v does not follow %d steps, or something waits on loopback", s, len(arrived))
+			}
+			arrived = append(arrived[:s.ArrivedFrom], s.Arrived...)
+			told = 0
+			for _, n := range arrived {
+				told += n
+			}
+			if len(arrived) != s.From+len(s.Bytes) {
+				t.Fatalf("arrivals of %d steps, counts of %d", len(arrived), s.From+len(s.Bytes))
+			}
+			if most := int64(2*each) * 102 / 100; told > most { // TLS adds some
+				t.Fatalf("%d bytes arrived of %d", told, 2*each)
+			}
+		}
+		c.say(wire.Stop{Drain: wire.Seconds(time.Second)})
+		r, more := c.result()
+		check(t, r, append(states, more...))
+		if s := states[len(states)-1].TCP; s == nil || s.Receiver == nil || s.Receiver.Segments < 2 || s.Receiver.Space <= 0 || s.Received < 2*each {
+			t.Errorf("TCP %+v of a receiver", s)
+		}
+	})
+}
+
 // TestPayloadBeforeGo covers connections of which the control connection is the slowest.
 func TestPayloadBeforeGo(t *testing.T) {
 	f := serve(t, Options{})

@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"perigee/probes/bind"
 	"perigee/probes/transfer/wire"
 )
 
@@ -14,6 +15,9 @@ type stream struct {
 	session *session
 	number  int
 	conn    *connection
+
+	base  bind.TCPInfo // before any payload
+	known bool         // base is
 }
 
 // errTooMuch tells of a client that sends more than it was granted.

@@ -63,6 +63,16 @@ func (t *tally) add(stream, n int) (granted bool) {
 	return counted == int64(n)
 }
 
+// hasBegun reports whether time zero was.
+func (t *tally) hasBegun() bool {
+	select {
+	case <-t.begun:
+		return true
+	default:
+		return false
+	}
+}
+
 // moved returns the payload counted so far.
 func (t *tally) moved() int64 {
 	t.mu.Lock()

@@ -44,6 +44,16 @@ type State struct {
 	From  int     `json:"from"`
 	Bytes []int64 `json:"bytes"`
 
+	// Going up, Arrived is what of the payload that came in order until now had arrived at
+	// the far end's system in step ArrivedFrom and those after it, in whatever order;
+	// Waiting, if anything does, is what arrived in the same steps and is held back still,
+	// because something before it is missing. They may replace what was told before of the
+	// same steps. Sizes are those of TCP's payload. Without Arrived, the far end's system
+	// does not tell, or the far end is older.
+	ArrivedFrom int     `json:"arrived_from,omitempty"`
+	Arrived     []int64 `json:"arrived,omitempty"`
+	Waiting     []int64 `json:"waiting,omitempty"`
+
 	TCP *TCP `json:"tcp,omitempty"` // nil where the far end's system does not tell all of it
 }
 
@@ -89,6 +99,17 @@ type TCP struct {
 	SegmentsOut   int64   `json:"segments_out"`
 	SegmentsIn    int64   `json:"segments_in"`
 	DeliveryRate  float64 `json:"delivery_rate_bits_per_second"` // the kernel's estimate
+
+	Receiver *TCPReceiver `json:"receiver,omitempty"` // nil if the far end is older
+}
+
+// TCPReceiver sums up what the far end's ends of the streams know of what comes: RTT is
+// the mean over connections that have one, the rest are sums.
+type TCPReceiver struct {
+	RTT        Seconds `json:"rtt_seconds"`           // the receivers' estimate; 0 if not known
+	Space      int64   `json:"space_bytes"`           // what they expect in one round trip
+	Segments   int64   `json:"segments"`              // with payload, those that came twice included
+	OutOfOrder int64   `json:"out_of_order_segments"` // of these, while one before them was missing; negative if not known
 }
 
 func (Go) frame() byte     { return 1 }
@@ -108,6 +129,10 @@ func (s Stop) check() error {
 func (s State) check() error {
 	if s.From < 0 || s.From > MaxSteps || len(s.Bytes) > MaxSteps-s.From || !countsFit(s.Bytes...) {
 		return errors.New("a state counts out of bounds")
+	}
+	if s.ArrivedFrom < 0 || s.ArrivedFrom > MaxSteps || len(s.Arrived) > MaxSteps-s.ArrivedFrom || !countsFit(s.Arrived...) ||
+		len(s.Waiting) > len(s.Arrived) || !countsFit(s.Waiting...) {
+		return errors.New("a state tells arrivals out of bounds")
 	}
 	return s.TCP.check()
 }
@@ -132,6 +157,9 @@ func (r Result) check() error {
 func (t *TCP) check() error {
 	if t != nil && (!countsFit(t.Window, t.Sent, t.Acked, t.Received, t.Retransmitted, t.SegmentsOut, t.SegmentsIn) || t.DeliveryRate < 0) {
 		return errors.New("a TCP state counts out of bounds")
+	}
+	if t != nil && t.Receiver != nil && (!countsFit(t.Receiver.Space, t.Receiver.Segments) || t.Receiver.OutOfOrder > MaxBytes) {
+		return errors.New("a TCP receiver counts out of bounds")
 	}
 	return nil
 }

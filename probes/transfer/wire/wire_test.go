@@ -229,12 +229,15 @@ func TestWordsOfTheOtherEndAreHarmless(t *testing.T) {
 var tcp = TCP{RTT: Seconds(612e6), MinRTT: Seconds(600e6), Window: 7 << 20, Sent: 3e7, Acked: 2e7, Received: 100, Retransmitted: 4000,
 	SegmentsOut: 20000, SegmentsIn: 10000, DeliveryRate: 98.5e6}
 
+var receiving = TCP{Received: 1600, Receiver: &TCPReceiver{RTT: Seconds(640e6), Space: 28960, Segments: 3, OutOfOrder: -1}}
+
 var frames = []Frame{
 	Go{},
 	Stop{},
 	Stop{Drain: Seconds(2500 * time.Millisecond)},
 	State{At: Seconds(100e6), From: 1, Bytes: []int64{1 << 40}, TCP: &tcp},
 	State{At: Seconds(300e6), From: 2, Bytes: []int64{0, 1500}},
+	State{At: Seconds(500e6), From: 4, Bytes: []int64{0}, ArrivedFrom: 2, Arrived: []int64{700, 800, 90}, Waiting: []int64{0, 1448}, TCP: &receiving},
 	Result{Ended: EndedByStop, Length: Seconds(10.1e9), Bytes: 7, Streams: []int64{3, 4}, Steps: []int64{0, 7}, TCP: &tcp},
 	Result{Ended: EndedByIdleness, Message: "nothing moved for 20s", Streams: []int64{0}, Steps: []int64{}},
 }
@@ -273,6 +276,11 @@ func TestFramesThatAreRefused(t *testing.T) {
 		"huge_count":          frame(16, `{"from":0,"bytes":[9000000000000000000]}`),
 		"sums_do_not_add_up":  frame(17, `{"bytes":3,"streams":[3],"steps":[2]}`),
 		"negative_tcp_window": frame(16, `{"tcp":{"window_bytes":-1}}`),
+		"negative_arrival":    frame(16, `{"bytes":[1],"arrived":[-1]}`),
+		"arrival_in_no_step":  frame(16, `{"bytes":[1],"arrived_from":9999999,"arrived":[1]}`),
+		"arrival_before_all":  frame(16, `{"bytes":[1],"arrived_from":-1,"arrived":[1]}`),
+		"waiting_and_nothing": frame(16, `{"bytes":[1],"waiting":[1]}`),
+		"negative_segments":   frame(16, `{"tcp":{"receiver":{"segments":-1}}}`),
 	} {
 		if f, err := ReadFrame(strings.NewReader(text)); err == nil {
 			t.Errorf("%s: accepted as %+v", name, f)
