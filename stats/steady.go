@@ -25,6 +25,15 @@ type SteadyOptions struct {
 	// them, what one slot carries says nothing of the next.
 	Slot, SlotStart time.Duration
 
+	// InOrder is when a program got the payload, if the counts tell when it arrived: no loss
+	// holds any of it back then. If nil, the counts are of a program.
+	InOrder []float64
+
+	// Full tells of each count whether the link was seen to be full, as by a queue; nil if
+	// nobody looked. Over a long path, of which a round trip takes several counts, a steady
+	// part that is too short to tell its error must prove itself by it, and may be shorter.
+	Full []bool
+
 	Confidence float64 // of the interval; 0.95 if 0
 }
 
@@ -102,6 +111,7 @@ func SteadyState(counts []float64, step time.Duration, o SteadyOptions) Steady {
 		s.Held, t.n = t.n-end, end
 		s.Ramp = t.ramp()
 	}
+	s.Ramp = t.filled(s.Ramp)
 	n := t.n
 	perSecond := 1 / step.Seconds()
 	if s.Ramp == n {
@@ -109,12 +119,21 @@ func SteadyState(counts []float64, step time.Duration, o SteadyOptions) Steady {
 		return s
 	}
 	s.Mean = t.mean(s.Ramp, n) * perSecond
-	// What is held back was waited for all the same; half of the least must remain.
-	s.Found = n+s.Held-s.Ramp >= t.least && 2*(n-s.Ramp) >= t.least && !t.grows(s.Ramp)
+	e := t.errorOf(s.Ramp, o.Confidence)
+	switch {
+	case t.grows(s.Ramp):
+	case t.mustProve() && math.IsNaN(e.half):
+		s.Found = t.proven(s.Ramp)
+	default:
+		// What is held back was waited for all the same; half of the least must remain.
+		s.Found = n+s.Held-s.Ramp >= t.least && 2*(n-s.Ramp) >= t.least
+	}
 	if !s.Found {
 		return s
 	}
-	e := t.errorOf(s.Ramp, o.Confidence)
+	if o.InOrder != nil {
+		e = t.orWorse(e, s.Ramp)
+	}
 	s.HalfWidth, s.Effective, s.settled = e.half*perSecond, e.effective, e.settled
 	return s
 }

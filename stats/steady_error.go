@@ -30,6 +30,12 @@ const (
 	fewestSlots  = 2.5
 	settledSlots = 4
 
+	// Arrivals over a full link are so even that the batches of a short test hardly differ.
+	// A test says nothing of what it has not met: an interruption of unseenRTTs round
+	// trips, or unseenTime, that comes as often as once in its steady part may come next.
+	unseenRTTs = 1
+	unseenTime = 250 * time.Millisecond
+
 	// seenPeriods is how much of the sender's period must be seen before a test may
 	// stop: one with what interrupts it.
 	seenPeriods = 1.2
@@ -80,6 +86,24 @@ func (t *transfer) errorOf(start int, confidence float64) meanError {
 		e.effective = min(e.effective, variance/widest)
 	}
 	e.settled = independent && float64(n) >= seenPeriods*float64(t.steps(t.o.Period))
+	return e
+}
+
+// orWorse returns the error of the mean of arrivals from start on, which is e as far as they
+// tell. They do not show what losses a link has; when a program got the payload does, and
+// losses make senders slower for longer than a short test sees.
+func (t *transfer) orWorse(e meanError, start int) meanError {
+	o := t.o
+	o.InOrder = nil
+	program := newTransfer(t.o.InOrder[:min(t.n, len(t.o.InOrder))], t.step, o)
+	if start >= program.n {
+		return e
+	}
+	program.n = program.caughtUp(start)
+	p := program.errorOf(start, t.o.Confidence)
+	lost := max(unseenTime, unseenRTTs*t.o.RTT).Seconds() / (float64(t.n-start) * t.step.Seconds())
+	e.half = max(e.half, p.half, lost*t.mean(start, t.n))
+	e.settled = e.settled && p.settled
 	return e
 }
 

@@ -4,7 +4,7 @@ package stats
 // is counted at once: nothing, and then a burst. A steady part that ends in between lacks
 // payload that the link has carried, over a geostationary satellite as much as two seconds
 // carry; one that begins in between has payload of before its time. Both ends are therefore
-// put where nothing is held back.
+// put where nothing is held back. Counts that stand where payload arrived lack nothing.
 const (
 	// heldRTTs is for how long payload may be held back: what is sent again takes one
 	// round trip to be missed and one to come, and may be lost again.
@@ -27,7 +27,7 @@ const (
 // the link carries, and what was to make up for it had not come yet.
 func (t *transfer) caughtUp(start int) int {
 	earliest := max(t.n-t.steps(heldRTTs*t.o.RTT), start+t.window)
-	if earliest >= t.n || t.rtt < windowCounts {
+	if t.o.InOrder != nil || earliest >= t.n || t.rtt < windowCounts {
 		return t.n
 	}
 	end := t.n
@@ -56,7 +56,7 @@ func (t *transfer) caughtUp(start int) int {
 func (t *transfer) paid(start int) int {
 	lag := t.steps(heldRTTs * t.o.RTT)
 	latest := min(start+lag, t.n-2*t.window)
-	if latest <= start || t.rtt < windowCounts {
+	if t.o.InOrder != nil || latest <= start || t.rtt < windowCounts {
 		return start
 	}
 	end := start
