@@ -42,7 +42,8 @@ type tally struct {
 	header, mss         int   // of a segment
 	received            int64
 
-	state perigee.TCPState
+	state    perigee.TCPState         // of the connections as senders
+	receiver perigee.TCPReceiverState // and as receivers
 }
 
 // look asks the system about all connections.
@@ -50,8 +51,8 @@ func (a *account) look() tally {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	t := tally{known: len(a.lines) > 0}
-	var rtts time.Duration
-	n := 0
+	var rtts, received time.Duration
+	n, receiving := 0, 0
 	for i := range a.lines {
 		l := &a.lines[i]
 		// A closed connection keeps what was last known.
@@ -70,10 +71,13 @@ func (a *account) look() tally {
 		t.add(l)
 		rtts += l.info.RTT
 		n++
+		if l.info.RcvRTT > 0 {
+			received += l.info.RcvRTT
+			receiving++
+		}
 	}
-	if n > 0 {
-		t.state.RTT = rtts / time.Duration(n)
-	}
+	t.state.RTT = rtts / time.Duration(max(1, n))
+	t.receiver.RTT = received / time.Duration(max(1, receiving))
 	return t
 }
 
@@ -95,4 +99,30 @@ func (t *tally) add(l *line) {
 	if i.MinRTT > 0 && (t.state.MinRTT == 0 || i.MinRTT < t.state.MinRTT) {
 		t.state.MinRTT = i.MinRTT
 	}
+	t.receiver.MinRTT = t.state.MinRTT
+	t.receiver.Space += i.RcvSpace
+	t.receiver.Received += i.BytesReceived
+	t.receiver.Segments = addKnown(t.receiver.Segments, i.DataSegsIn)
+	t.receiver.OutOfOrder = addKnown(t.receiver.OutOfOrder, i.RcvOutOfOrder)
+}
+
+// addKnown returns a + b; negative, which is not known, if one of them is.
+func addKnown(a, b int64) int64 {
+	if a < 0 || b < 0 {
+		return -1
+	}
+	return a + b
+}
+
+// dataLines returns what was last known of the data connections, and of which of them
+// anything is.
+func (a *account) dataLines() (infos []bind.TCPInfo, known []bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, l := range a.lines {
+		if l.data {
+			infos, known = append(infos, l.info), append(known, l.known)
+		}
+	}
+	return infos, known
 }

@@ -18,10 +18,17 @@ type farSide struct {
 
 	mu     sync.Mutex // guards what follows
 	steps  []int64    // what it counted; without holes
-	tcp    []perigee.TCPState
 	latest *wire.TCP
-	result *wire.Result
-	err    error // why it fell silent, if result is nil
+
+	// What its system knew of its ends, as sender and as receiver.
+	tcp         []perigee.TCPState
+	tcpReceiver []perigee.TCPReceiverState
+	trips       trips
+
+	// When payload arrived at its system, going up: without holes, of equal length.
+	arrived, waiting []int64
+	result           *wire.Result
+	err              error // why it fell silent, if result is nil
 }
 
 // hear reads frames until the far end's last word, or until r ends.
@@ -58,18 +65,33 @@ func (f *farSide) take(s wire.State) {
 	if s.From == len(f.steps) {
 		f.steps = append(f.steps, s.Bytes...)
 	}
+	if len(s.Arrived) > 0 && s.ArrivedFrom <= len(f.arrived) {
+		f.arrived = append(f.arrived[:s.ArrivedFrom], s.Arrived...)
+		f.waiting = append(append(f.waiting[:s.ArrivedFrom], s.Waiting...), make([]int64, len(s.Arrived)-len(s.Waiting))...)
+	}
 	if s.TCP == nil {
 		return
 	}
 	f.latest = s.TCP
+	at := s.At.Duration()
+	f.trips.add(at, s.TCP.RTT.Duration(), s.TCP.MinRTT.Duration())
 	// A state comes for each step; one of ten is enough to see a window grow.
-	if n := len(f.tcp); n == 0 || s.At.Duration() >= f.tcp[n-1].At+tcpEvery {
-		f.tcp = append(f.tcp, stateOf(s.At.Duration(), s.TCP))
+	if n := len(f.tcp); n == 0 || at >= f.tcp[n-1].At+tcpEvery {
+		f.tcp = append(f.tcp, stateOf(at, s.TCP))
+		if s.TCP.Receiver != nil {
+			f.tcpReceiver = append(f.tcpReceiver, receiverStateOf(at, s.TCP))
+		}
 	}
 }
 
-// tcpEvery is how often the sender's state is recorded.
+// tcpEvery is how often the state of both ends is recorded.
 const tcpEvery = time.Second
+
+func receiverStateOf(at time.Duration, t *wire.TCP) perigee.TCPReceiverState {
+	r := t.Receiver
+	return perigee.TCPReceiverState{At: at, RTT: r.RTT.Duration(), MinRTT: t.MinRTT.Duration(),
+		Space: r.Space, Received: t.Received, Segments: r.Segments, OutOfOrder: max(-1, r.OutOfOrder)}
+}
 
 func stateOf(at time.Duration, t *wire.TCP) perigee.TCPState {
 	return perigee.TCPState{

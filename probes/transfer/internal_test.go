@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"perigee"
 	"perigee/probes/transfer/wire"
 )
 
@@ -49,10 +50,80 @@ func TestStatesOfTheFarEndLeaveNoHoles(t *testing.T) {
 	}
 }
 
+// What is told later of a step replaces what was told before.
+func TestArrivalsAreTold(t *testing.T) {
+	var f farSide
+	f.take(wire.State{From: 0, Bytes: []int64{5, 0}, Arrived: []int64{5, 0}, Waiting: []int64{0, 7}})
+	f.take(wire.State{From: 2, Bytes: []int64{0}, ArrivedFrom: 2, Arrived: []int64{0}, Waiting: []int64{8}})
+	if !slices.Equal(f.arrived, []int64{5, 0, 0}) || !slices.Equal(f.waiting, []int64{0, 7, 8}) {
+		t.Errorf("arrived %v, waiting %v while a segment is missing", f.arrived, f.waiting)
+	}
+	f.take(wire.State{From: 3, Bytes: []int64{16}, ArrivedFrom: 1, Arrived: []int64{7, 8, 1}})
+	if !slices.Equal(f.arrived, []int64{5, 7, 8, 1}) || !slices.Equal(f.waiting, []int64{0, 0, 0, 0}) {
+		t.Errorf("arrived %v, waiting %v after it came", f.arrived, f.waiting)
+	}
+	f.take(wire.State{From: 4, Bytes: []int64{2}, ArrivedFrom: 5, Arrived: []int64{2}}) // one is missing
+	f.take(wire.State{From: 5, Bytes: []int64{2}})                                      // of an older far end
+	if len(f.arrived) != 4 || len(f.waiting) != 4 || len(f.steps) != 6 {
+		t.Errorf("arrived %v, waiting %v after a hole", f.arrived, f.waiting)
+	}
+}
+
+func TestPayloadIsPlacedWhereItArrived(t *testing.T) {
+	for name, c := range map[string]struct {
+		counted, arrived, waiting []int64
+		secured                   bool
+		steps, wait               []int64
+		known                     bool
+	}{
+		"nobody_knows":        {[]int64{1, 2}, nil, nil, false, []int64{1, 2}, []int64{0, 0}, false},
+		"nothing_came":        {[]int64{0, 0}, []int64{0, 0}, []int64{0, 0}, false, []int64{0, 0}, []int64{0, 0}, false},
+		"a_burst":             {[]int64{10, 0, 0, 30}, []int64{10, 10, 10, 10}, []int64{0, 0, 0, 0}, false, []int64{10, 10, 10, 10}, []int64{0, 0, 0, 0}, true},
+		"held_back_still":     {[]int64{10, 0, 0}, []int64{10, 0, 0}, []int64{0, 10, 10}, false, []int64{10, 0, 0}, []int64{0, 10, 10}, true},
+		"not_read_yet":        {[]int64{10, 5}, []int64{10, 10}, []int64{0, 0}, false, []int64{10, 5}, []int64{0, 5}, true},
+		"much_not_read_yet":   {[]int64{5, 0}, []int64{10, 10}, []int64{0, 0}, false, []int64{5, 0}, []int64{5, 10}, true},
+		"the_step_under_way":  {[]int64{10, 10, 4}, []int64{10, 10}, []int64{0, 0}, false, []int64{10, 10, 4}, []int64{0, 0, 0}, true},
+		"all_after_the_look":  {[]int64{10, 12}, []int64{8, 8}, []int64{0, 0}, false, []int64{8, 14}, []int64{0, 0}, true},
+		"more_than_last_step": {[]int64{30, 1}, []int64{8, 8}, []int64{0, 0}, false, []int64{22, 9}, []int64{0, 0}, true},
+		"with_tls":            {[]int64{100, 0, 200}, []int64{110, 110, 110}, []int64{0, 0, 11}, true, []int64{100, 100, 100}, []int64{0, 0, 10}, true},
+	} {
+		p := place(c.counted, c.arrived, c.waiting, c.secured)
+		if !slices.Equal(p.steps, c.steps) || !slices.Equal(p.waiting, c.wait) || p.known != c.known {
+			t.Errorf("%s: %+v, want %v, %v, %v", name, p, c.steps, c.wait, c.known)
+		}
+		if sum(p.steps) != sum(c.counted) {
+			t.Errorf("%s: %d bytes placed, %d counted", name, sum(p.steps), sum(c.counted))
+		}
+	}
+}
+
+// A queue stands where round trips are longer than the least by more than jitter makes them.
+func TestRoundTripsTellWhenTheLinkIsFull(t *testing.T) {
+	var r trips
+	if r.full(3) != nil {
+		t.Error("full without any round trip")
+	}
+	for step, rtt := range []int{640, 690, 720, 0, 700} { // milliseconds; 0: nobody looked
+		if rtt > 0 {
+			r.add(time.Duration(step)*wire.Step, time.Duration(rtt)*time.Millisecond, 620*time.Millisecond)
+		}
+	}
+	if got, want := r.full(6), []bool{false, false, true, true, false, false}; !slices.Equal(got, want) { // 713 ms and more
+		t.Errorf("full in %v, want %v", got, want)
+	}
+	r.add(time.Hour, time.Second, time.Second) // longer than any transfer
+	if len(r.smoothed) != 5 {
+		t.Errorf("%d steps are kept", len(r.smoothed))
+	}
+}
+
 func TestStatesOfTCPAreKeptOnceASecond(t *testing.T) {
 	var f farSide
 	for at := time.Duration(0); at < 3*time.Second; at += wire.Step {
-		f.take(wire.State{At: wire.Seconds(at), From: int(at / wire.Step), Bytes: []int64{1}, TCP: &wire.TCP{Window: int64(at)}})
+		f.take(wire.State{At: wire.Seconds(at), From: int(at / wire.Step), Bytes: []int64{1}, TCP: &wire.TCP{Window: int64(at), Received: 7, Receiver: &wire.TCPReceiver{Segments: int64(at)}}})
+	}
+	if len(f.tcpReceiver) != 3 || f.tcpReceiver[1] != (perigee.TCPReceiverState{At: time.Second, Received: 7, Segments: int64(time.Second)}) {
+		t.Errorf("kept %+v of the receiver", f.tcpReceiver)
 	}
 	if len(f.tcp) != 3 || f.tcp[1].At != time.Second || f.latest.Window != int64(2900*time.Millisecond) {
 		t.Errorf("kept %+v", f.tcp)

@@ -14,6 +14,9 @@ import (
 func (r *run) finish(ctx context.Context, reason perigee.StopReason, then time.Duration, broken error) (perigee.Throughput, error) {
 	// What comes from here on does not count.
 	steps, last := r.counts.until(then)
+	if r.o.down() {
+		r.observe(then)
+	}
 	graceful := reason != perigee.StoppedByUser && reason != perigee.StoppedByFailure
 	if graceful {
 		r.o.OnProgress(Progress{Phase: PhaseEnd, Elapsed: then, Bytes: sum(r.received()), Rate: r.steady.Mean * 8, ErrorRatio: -1})
@@ -24,10 +27,25 @@ func (r *run) finish(ctx context.Context, reason perigee.StopReason, then time.D
 	if !r.o.down() {
 		steps, last = r.farCounts(reason, then)
 	}
+	length := then
+	// Steps without payload at the end are a silence of the link, unless all payload had
+	// been moved, or the connection is why.
+	over := reason == perigee.StoppedAtCap || reason == perigee.StoppedByFailure
+	if over || !r.o.down() {
+		length = last
+	}
+	if over {
+		steps = steps[:min(len(steps), whole(last)+1)]
+	}
+	p := r.place(steps)
+	for over && len(p.steps) > 1 && p.steps[len(p.steps)-1] == 0 { // it had arrived before
+		p = p.first(len(p.steps) - 1)
+		length = min(length, time.Duration(len(p.steps))*wire.Step)
+	}
 	t := perigee.Throughput{
 		Stream:          r.o.Stream,
 		Start:           r.wall,
-		Length:          then,
+		Length:          length,
 		Proof:           r.proof,
 		Server:          r.o.Address,
 		Streams:         r.o.Streams,
@@ -37,17 +55,9 @@ func (r *run) finish(ctx context.Context, reason perigee.StopReason, then time.D
 		Confidence:      r.o.Confidence,
 		Connect:         r.connect,
 		SeriesStep:      wire.Step,
-		Series:          steps,
-		Bytes:           sum(steps),
-	}
-	// Steps without payload at the end are a silence of the link, unless all payload had
-	// been moved, or the connection is why.
-	switch {
-	case reason == perigee.StoppedAtCap || reason == perigee.StoppedByFailure:
-		t.Length = last
-		t.Series = t.Series[:min(len(t.Series), whole(last)+1)]
-	case !r.o.down():
-		t.Length = last
+		Series:          p.steps,
+		Bytes:           sum(p.steps),
+		ByArrival:       p.known,
 	}
 	if t.Stream.Family == "" {
 		t.Stream.Family = perigee.IPv4
@@ -55,7 +65,7 @@ func (r *run) finish(ctx context.Context, reason perigee.StopReason, then time.D
 			t.Stream.Family = perigee.IPv6
 		}
 	}
-	r.addRates(&t)
+	r.addRates(&t, p)
 	r.addTCP(&t)
 	if broken != nil {
 		broken = r.failed("transferring", broken)
@@ -147,29 +157,34 @@ func (r *run) farCounts(reason perigee.StopReason, then time.Duration) (steps []
 }
 
 // addRates works out what the counts say.
-func (r *run) addRates(t *perigee.Throughput) {
+func (r *run) addRates(t *perigee.Throughput, p placed) {
 	if t.Bytes == 0 || t.Length <= 0 {
 		t.Error = -1
 		return
 	}
 	t.WholeRate = float64(t.Bytes) * 8 / t.Length.Seconds()
 	// A step that had only begun at the end would look like a fall of the rate.
-	counted := t.Series[:min(len(t.Series), whole(t.Length))]
-	if len(counted) == 0 {
+	p = p.first(min(len(t.Series), whole(t.Length)))
+	if len(p.steps) == 0 {
 		t.Rate, t.Error = t.WholeRate, -1
 		return
 	}
-	s := r.judge(counted)
+	s := r.steady
+	if t.Stop == perigee.StoppedAtPrecision {
+		p = p.first(r.judgedSteps) // what made it end is what it says
+	} else {
+		s = r.judge(p)
+	}
 	t.Rate, t.Steady, t.Error = s.Mean*8, s.Found, -1
 	if e, ok := s.Error(); ok {
 		t.Error = e
 	}
 	t.Ramp = min(time.Duration(s.Ramp)*wire.Step, t.Length)
-	values := make([]float64, len(counted))
-	for i, n := range counted {
-		values[i] = float64(n) * 8
+	values := p.values()
+	for i := range values {
+		values[i] *= 8
 	}
-	seconds := stats.SecondRates(values, wire.Step, s.Ramp)
+	seconds := stats.SecondRates(values[:len(values)-s.Held], wire.Step, s.Ramp)
 	if p5, p50, p95, ok := stats.Percentiles(seconds); ok && s.Found {
 		t.Rate5, t.Rate50, t.Rate95, t.RateSeconds = p5, p50, p95, len(seconds)
 	}
@@ -185,6 +200,9 @@ func (r *run) addTCP(t *perigee.Throughput) {
 	t.Retransmitted = -1
 	if !r.o.down() {
 		t.TCP = r.tcp
+		r.far.mu.Lock()
+		t.TCPReceiver = r.far.tcpReceiver
+		r.far.mu.Unlock()
 		if moved.known {
 			t.Retransmitted = moved.retransmitted
 		}
@@ -192,7 +210,7 @@ func (r *run) addTCP(t *perigee.Throughput) {
 	}
 	r.far.mu.Lock()
 	defer r.far.mu.Unlock()
-	t.TCP = append(t.TCP, r.far.tcp...)
+	t.TCP, t.TCPReceiver = append(t.TCP, r.far.tcp...), r.tcpReceiver
 	if r.far.latest != nil {
 		t.Retransmitted = r.far.latest.Retransmitted
 	}

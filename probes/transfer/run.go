@@ -11,6 +11,7 @@ import (
 
 	"perigee"
 	"perigee/probes/bind"
+	"perigee/probes/transfer/arrival"
 	"perigee/probes/transfer/wire"
 	"perigee/stats"
 )
@@ -47,9 +48,13 @@ type run struct {
 	streams sync.WaitGroup
 
 	// Of supervise alone:
-	steady stats.Steady
-	judged time.Duration
-	tcp    []perigee.TCPState // of our sockets, going up
+	steady      stats.Steady
+	judged      time.Duration
+	judgedSteps int                        // that steady is of
+	arrivals    arrival.Record             // of what comes, going down
+	tcpReceiver []perigee.TCPReceiverState // of our sockets, going down
+	tcp         []perigee.TCPState         // of our sockets, going up
+	trips       trips                      // likewise
 }
 
 // Run transfers payload as o says. When payload has begun to move, the result is what was
@@ -85,6 +90,7 @@ func (r *run) begin() error {
 		r.budget.price.mss, r.budget.price.header = before.mss, before.header
 	}
 	r.sender = r.senderCongestion()
+	r.observe(0)
 	r.wall = r.o.Clock().Wall
 	r.counts.start = time.Now()
 	if err := wire.WriteFrame(r.control, wire.Go{}); err != nil {
@@ -203,14 +209,10 @@ const judgeEvery = time.Second
 func (r *run) look() (enough bool) {
 	elapsed := time.Since(r.counts.start)
 	steps := r.received()
-	if !r.o.down() {
-		if n := len(r.tcp); n == 0 || elapsed >= r.tcp[n-1].At+tcpEvery {
-			r.recordTCP(elapsed)
-		}
-	}
+	r.observe(elapsed)
 	if elapsed-r.judged >= judgeEvery {
-		r.judged = elapsed
-		r.steady = r.judge(steps)
+		r.judged, r.judgedSteps = elapsed, len(steps)
+		r.steady = r.judge(r.place(steps))
 		enough = r.o.Precision > 0 && elapsed >= r.o.MinDuration && r.steady.Precise(r.o.Precision) && r.slotOver(len(steps))
 	}
 	r.tell(elapsed, steps)
@@ -227,20 +229,22 @@ func (r *run) slotOver(steps int) bool {
 	return steady >= r.o.Slot && steady%r.o.Slot < judgeEvery
 }
 
-// judge finds the steady part of what was counted.
-func (r *run) judge(steps []int64) stats.Steady {
-	values := make([]float64, len(steps))
-	for i, n := range steps {
-		values[i] = float64(n)
+// judge finds the steady part of what arrived.
+func (r *run) judge(p placed) stats.Steady {
+	o := stats.SteadyOptions{RTT: r.rtt, Confidence: r.o.Confidence, Full: r.full(len(p.steps))}
+	if p.known {
+		o.InOrder = make([]float64, len(p.counted))
+		for i, n := range p.counted {
+			o.InOrder[i] = float64(n)
+		}
 	}
-	o := stats.SteadyOptions{RTT: r.rtt, Confidence: r.o.Confidence}
 	if r.sender == "bbr" {
 		o.Period = bbrPeriod
 	}
 	if r.o.Slot > 0 {
 		o.Slot, o.SlotStart = r.o.Slot, untilSlot(r.wall, r.o.Slot, r.o.SlotLeap)
 	}
-	return stats.SteadyState(values, wire.Step, o)
+	return stats.SteadyState(p.values(), wire.Step, o)
 }
 
 // bbrPeriod is how often BBR lets its rate drop to see the round trip time.
