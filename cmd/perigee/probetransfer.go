@@ -26,7 +26,7 @@ const restBefore = 5 * time.Second
 type transferFlags struct {
 	Transfer    bool          `help:"Measure throughput instead, over one link after the other."`
 	Direction   string        `enum:"down,up,both" default:"both" help:"With --transfer: down, up or both."`
-	Streams     int           `placeholder:"N" help:"With --transfer: connections at once. Default: the first configured, else by orbit: 8, or 32 down over GEO."`
+	Streams     int           `placeholder:"N" help:"With --transfer: connections at once. Default: the first configured, else by orbit: 8, or 64 down over GEO."`
 	Congestion  string        `placeholder:"NAME" help:"With --transfer: congestion control of the sender, such as cubic or bbr."`
 	MaxDuration time.Duration `placeholder:"DURATION" help:"With --transfer: how long it may take. Default: by orbit and round trip."`
 	MaxBytes    string        `placeholder:"SIZE" help:"With --transfer: how much it may move over the link in each direction, such as 50MB. Default: as configured, or 200MB."`

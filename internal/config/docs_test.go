@@ -70,7 +70,7 @@ func TestDocumentedValues(t *testing.T) {
 		"probes.transfer.directions": {
 			"`[" + strings.Join(directions, ", ") + "]`", "| `" + strings.Join(directions, "`, `") + "` |",
 		},
-		"probes.transfer.streams":         {"by orbit: 8; 32 down over geo", to(1, maxStreams)},
+		"probes.transfer.streams":         {"by orbit: 8; 64 down over geo", to(1, maxStreams)},
 		"probes.transfer.max_duration":    {to(span(minMaxDuration), span(maxMaxDuration))},
 		"probes.transfer.max_bytes":       {"`" + size(DefaultMaxBytes) + "`", to(size(minMaxBytes), size(maxMaxBytes))},
 		"probes.transfer.precision":       {"`" + percentage(DefaultPrecision) + "`", to("0%", percentage(maxPrecision))},
