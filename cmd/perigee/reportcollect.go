@@ -253,24 +253,27 @@ func ratesOf(l document.Link) map[perigee.Load]document.Rates {
 		var of document.Rates
 		sum, met := 0.0, 0
 		for _, t := range l.Transfers {
-			if t.Direction != direction {
+			switch {
+			case t.Direction != direction:
+				continue
+			case !t.Steady:
+				of.Unsteady++
 				continue
 			}
-			if of.Transfers == 0 || t.Rate < of.Least {
+			if of.Steady == 0 || t.Rate < of.Least {
 				of.Least = t.Rate
 			}
 			of.Most = max(of.Most, t.Rate)
-			of.Transfers++
+			of.Steady++
 			sum += t.Rate
 			if t.Rate >= promised {
 				met++
 			}
 		}
-		if of.Transfers == 0 {
-			continue
+		if of.Steady > 0 {
+			of.Mean = sum / float64(of.Steady)
+			of.PlanMet, of.PlanDefined = float64(met)/float64(of.Steady), promised > 0
 		}
-		of.Mean = sum / float64(of.Transfers)
-		of.PlanMet, of.PlanDefined = float64(met)/float64(of.Transfers), promised > 0
 		rates[direction] = of
 	}
 	return rates
@@ -294,29 +297,41 @@ func warningsOf(l document.Link) []string {
 // collectEvents counts what happened to the measuring, and finds which versions measured.
 func collectEvents(ctx context.Context, store perigee.Store, q question, r *document.Report) error {
 	query := q.query()
-	query.From = time.Time{} // who measured was started before
+	query.From, query.To = time.Time{}, time.Time{} // who measured was started before, and files are read after
 	events, err := store.Events(ctx, query)
 	if err != nil {
 		return err
 	}
 	counts := map[perigee.EventKind]int{}
+	var imported []string
 	for _, e := range events {
-		before := e.Time.Before(q.from)
-		if !before {
+		before, after := e.Time.Before(q.from), !e.Time.Before(q.to)
+		if !before && !after {
 			counts[e.Kind]++
 		}
-		if e.Kind == perigee.EventStarted && e.Detail != "" {
+		switch {
+		case e.Kind == perigee.EventStarted && e.Detail != "" && !after:
 			if before {
 				r.Measured = r.Measured[:0]
 			}
-			if !slices.Contains(r.Measured, e.Detail) {
-				r.Measured = append(r.Measured, e.Detail)
-			}
+			r.Measured = appendNew(r.Measured, e.Detail)
+		case e.Kind == perigee.EventImported && !before:
+			file, _, _ := strings.Cut(e.Detail, ",")
+			imported = appendNew(imported, "imported from "+file)
 		}
 	}
+	r.Measured = append(r.Measured, imported...)
 	for kind, n := range counts {
 		r.Events = append(r.Events, document.EventCount{Kind: kind, Count: n})
 	}
 	slices.SortFunc(r.Events, func(a, b document.EventCount) int { return cmp.Compare(a.Kind, b.Kind) })
 	return nil
+}
+
+// appendNew appends s to list unless it is there already.
+func appendNew(list []string, s string) []string {
+	if slices.Contains(list, s) {
+		return list
+	}
+	return append(list, s)
 }

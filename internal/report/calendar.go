@@ -42,14 +42,15 @@ func calendars(r Report, l Link) []drawing {
 	}
 	y, m, _ := r.From.In(r.Zone).Date()
 	var list []drawing
-	row := drawing{Title: "Availability by day", Height: monthTop + 6*cellHeight + 4}
+	row := drawing{Title: "Availability by day"}
 	var months int
 	for month := time.Date(y, m, 1, 0, 0, 0, 0, r.Zone); month.Before(r.To); month = month.AddDate(0, 1, 0) {
 		if months == monthsPerRow {
 			list = append(list, row)
-			row.Marks, months = nil, 0
+			row.Marks, row.Height, months = nil, 0, 0
 		}
-		row.month(r, days, month, float64(months*monthWidth)+1)
+		weeks := row.month(r, days, month, float64(months*monthWidth)+1)
+		row.Height = max(row.Height, monthTop+weeks*cellHeight+4)
 		months++
 		row.Width = months*monthWidth - 16
 		row.Description = describeDays(l.Days.Periods)
@@ -109,8 +110,8 @@ func levelOf(d perigee.Reliability) (int, bool) {
 	return len(levels) - 1, true
 }
 
-// month draws one month, its left side at x.
-func (d *drawing) month(r Report, days map[string]perigee.Reliability, first time.Time, x float64) {
+// month draws one month, its left side at x, and returns how many weeks it touches.
+func (d *drawing) month(r Report, days map[string]perigee.Reliability, first time.Time, x float64) (weeks int) {
 	d.text("monthname", "start", x, 14, first.Format("January 2006"))
 	for i, name := range []string{"Mo", "Tu", "We", "Th", "Fr", "Sa", "Su"} {
 		d.text("tick", "middle", x+(float64(i)+0.5)*cellWidth, 34, name)
@@ -119,6 +120,7 @@ func (d *drawing) month(r Report, days map[string]perigee.Reliability, first tim
 	offset := (int(first.Weekday()) + 6) % 7
 	for day := first; day.Month() == first.Month(); day = day.AddDate(0, 0, 1) {
 		place := offset + day.Day() - 1
+		weeks = place/7 + 1
 		left, top := x+float64(place%7)*cellWidth, monthTop+float64(place/7)*cellHeight
 		var cell path
 		cell.rect(left+1, top+1, cellWidth-2, cellHeight-2)
@@ -145,6 +147,7 @@ func (d *drawing) month(r Report, days map[string]perigee.Reliability, first tim
 		}
 	}
 	d.path("corner", &corner)
+	return weeks
 }
 
 // cellDigits writes an availability in percent, in five characters at most where that

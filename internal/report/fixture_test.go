@@ -74,7 +74,7 @@ func oneDay() Report {
 				{Start: day.Add(2 * time.Hour), End: day.Add(2*time.Hour + time.Minute), Class: perigee.ClassLong, Blame: perigee.BlameTarget, Why: "because"},
 			},
 			Transfers: []Transfer{{Start: day.Add(3 * time.Hour), Length: 10 * time.Second, Direction: perigee.LoadDown, Rate: 150e6, Steady: true}},
-			Rates:     map[perigee.Load]Rates{perigee.LoadDown: {Transfers: 1, Mean: 150e6, Least: 150e6, Most: 150e6, PlanDefined: true}},
+			Rates:     map[perigee.Load]Rates{perigee.LoadDown: {Steady: 1, Mean: 150e6, Least: 150e6, Most: 150e6, PlanDefined: true}},
 			Moved:     map[perigee.Purpose]int64{perigee.PurposeProbing: 5e6},
 		}},
 		Gaps: []perigee.Gap{{Site: "home", Start: day.Add(5 * time.Hour), End: day.Add(6 * time.Hour), Reason: perigee.GapCrashed, Detail: "no word"}},

@@ -74,7 +74,8 @@ type causeRow struct {
 type outageList struct {
 	Rows  []outageRow
 	Total int
-	Cut   int // how many of them, all shorter, are not listed
+	Cut   int    // how many of them, all shorter, are not listed
+	Why   string // of all rows, if it is the same of three or more
 }
 
 type outageRow struct {
@@ -84,13 +85,12 @@ type outageRow struct {
 
 type throughputPart struct {
 	Direction         string
-	Transfers         int
+	Steady, Unsteady  string // how many; empty for none
 	Mean, Least, Most figure
 	Plan              string
 	Met               figure
 	PlanDefined       bool
 	Chart             drawing
-	Unsteady          int
 }
 
 type loadedRow struct {
@@ -211,6 +211,13 @@ func newOutageList(r Report, l Link) outageList {
 			Why: d.Why, Charged: d.Blame.Charged(), Open: d.Open,
 		})
 	}
+	same := func(row outageRow) bool { return row.Why == list.Rows[0].Why }
+	if len(list.Rows) > 2 && !slices.ContainsFunc(list.Rows, func(row outageRow) bool { return !same(row) }) {
+		list.Why = list.Rows[0].Why
+		for i := range list.Rows {
+			list.Rows[i].Why = ""
+		}
+	}
 	return list
 }
 
@@ -279,23 +286,21 @@ func newThroughputParts(f *figures, r Report, l Link) []throughputPart {
 		{perigee.LoadUp, "up", perigee.MetricThroughputUp, l.Link.Plan.Up},
 	} {
 		rates := l.Rates[d.load]
-		if rates.Transfers == 0 {
+		if rates.Steady+rates.Unsteady == 0 {
 			continue
 		}
-		part := throughputPart{
-			Direction: d.name, Transfers: rates.Transfers, Plan: promised(d.plan), PlanDefined: rates.PlanDefined,
-			Mean:  f.show(d.metric, "mean", rates.Mean, true, megabits),
-			Least: f.show(d.metric, "min", rates.Least, true, megabits),
-			Most:  f.show(d.metric, "max", rates.Most, true, megabits),
-			Chart: transferChart(r, l, d.load),
+		part := throughputPart{Direction: d.name, Plan: promised(d.plan), PlanDefined: rates.PlanDefined, Chart: transferChart(r, l, d.load)}
+		if rates.Steady > 0 {
+			part.Steady = plural(rates.Steady, "transfer")
+			part.Mean = f.show(d.metric, "mean", rates.Mean, true, megabits)
+			part.Least = f.show(d.metric, "min", rates.Least, true, megabits)
+			part.Most = f.show(d.metric, "max", rates.Most, true, megabits)
+		}
+		if rates.Unsteady > 0 {
+			part.Unsteady = plural(rates.Unsteady, "transfer")
 		}
 		if rates.PlanDefined {
 			part.Met = f.show(d.metric, "plan_met", rates.PlanMet, true, percent)
-		}
-		for _, t := range inDirection(l.Transfers, d.load) {
-			if !t.Steady {
-				part.Unsteady++
-			}
 		}
 		parts = append(parts, part)
 	}
@@ -328,7 +333,7 @@ var purposes = []struct {
 }{
 	{perigee.PurposeProbing, "latency probes"}, {perigee.PurposeTransfer, "scheduled transfers"},
 	{perigee.PurposeManual, "transfers that somebody asked for"}, {perigee.PurposeOutbox, "results on their way to a database"},
-	{perigee.PurposeDevice, "all that the device moved, whoever moved it"},
+	{perigee.PurposeDevice, "all traffic of the device, whoever made it"},
 }
 
 func newMovedRows(moved map[perigee.Purpose]int64) (rows []movedRow, total string) {

@@ -144,8 +144,8 @@ func newGlance(f *figures, r Report) glance {
 		if len(l.Transfers) > 0 || l.Link.Plan.Down > 0 || l.Link.Plan.Up > 0 {
 			g.Rates = true
 			down, up := l.Rates[perigee.LoadDown], l.Rates[perigee.LoadUp]
-			row.Down = f.show(perigee.MetricThroughputDown, "mean", down.Mean, down.Transfers > 0, megabits)
-			row.Up = f.show(perigee.MetricThroughputUp, "mean", up.Mean, up.Transfers > 0, megabits)
+			row.Down = f.show(perigee.MetricThroughputDown, "mean", down.Mean, down.Steady > 0, megabits)
+			row.Up = f.show(perigee.MetricThroughputUp, "mean", up.Mean, up.Steady > 0, megabits)
 			row.PlanDown, row.PlanUp = promised(l.Link.Plan.Down), promised(l.Link.Plan.Up)
 		} else {
 			row.Down, row.Up = figure{Text: noValue}, figure{Text: noValue}
@@ -315,9 +315,9 @@ func rttMetric(load perigee.Load) perigee.MetricName {
 func loadName(load perigee.Load) string {
 	switch load {
 	case perigee.LoadDown:
-		return "during transfers down"
+		return "own transfer down"
 	case perigee.LoadUp:
-		return "during transfers up"
+		return "own transfer up"
 	default:
 		return "idle"
 	}

@@ -74,10 +74,10 @@ type Transfer struct {
 
 // Rates sum up the transfers of one direction.
 type Rates struct {
-	Transfers         int
-	Mean, Least, Most float64 // bits per second
+	Steady, Unsteady  int     // transfers that reached a steady rate, and that did not
+	Mean, Least, Most float64 // bits per second, of the steady ones; meaningful if there are any
 
-	// PlanMet is the share of the transfers that reached the plan; meaningful if
+	// PlanMet is the share of the steady ones that reached the plan; meaningful if
 	// PlanDefined.
 	PlanMet     float64
 	PlanDefined bool

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"maps"
 	"math"
 	"regexp"
@@ -205,7 +204,7 @@ func TestLongReportStaysSmall(t *testing.T) {
 		}
 		r.Gaps = append(r.Gaps, perigee.Gap{Site: "home", Start: at, End: at.Add(time.Second), Reason: perigee.GapStalled})
 	}
-	l.Rates = map[perigee.Load]Rates{perigee.LoadDown: {Transfers: len(l.Transfers), Mean: 1e6, Least: 1, Most: 1e8}}
+	l.Rates = map[perigee.Load]Rates{perigee.LoadDown: {Steady: len(l.Transfers), Mean: 1e6, Least: 1, Most: 1e8}}
 	for i := range 365 {
 		at := r.From.AddDate(0, 0, i)
 		l.Days.Periods = append(l.Days.Periods, perigee.Reliability{From: at, To: at.AddDate(0, 0, 1), Planned: 24 * time.Hour, Down: time.Hour, Failures: 1})
@@ -216,7 +215,7 @@ func TestLongReportStaysSmall(t *testing.T) {
 	}
 	words := text(root)
 	for _, want := range []string{
-		"the 30 longest of 100000", "99970 more are in gaps.jsonl", fmt.Sprintf("%d transfers", len(l.Transfers)),
+		"the 30 longest of 100000", "99970 more are in gaps.jsonl", "50\u202f000\u00a0transfers",
 	} {
 		if !strings.Contains(words, want) {
 			t.Errorf("not a word of %q", want)
