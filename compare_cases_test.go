@@ -68,7 +68,7 @@ func TestCompareRefusals(t *testing.T) {
 		"unknown_link":   {perigee.CompareQuery{Links: []perigee.LinkID{"geo", "fiber"}}, perigee.CodeNotFound, "link fiber is not known: known links are fibre, geo, leo, starlink"},
 		"one_link":       {perigee.CompareQuery{Links: []perigee.LinkID{"geo"}}, perigee.CodeInvalid, "geo alone cannot be compared"},
 		"twice":          {perigee.CompareQuery{Links: []perigee.LinkID{"geo", "leo", "geo"}}, perigee.CodeInvalid, "geo is named twice"},
-		"count":          {perigee.CompareQuery{Metric: "sent"}, perigee.CodeInvalid, "rtt, loss_ratio, jitter, pdv, availability"},
+		"count":          {perigee.CompareQuery{Metric: "sent"}, perigee.CodeInvalid, "rtt, loss_ratio, jitter, pdv, availability, throughput_down, throughput_up, rtt_loaded"},
 		"unknown_metric": {perigee.CompareQuery{Metric: "ping"}, perigee.CodeInvalid, `metric "ping"`},
 		"range":          {perigee.CompareQuery{From: epoch, To: epoch}, perigee.CodeInvalid, "is not before"},
 	} {

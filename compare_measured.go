@@ -3,6 +3,7 @@ package perigee
 import (
 	"cmp"
 	"context"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -10,19 +11,34 @@ import (
 	"perigee/stats"
 )
 
-// measured is all that a comparison is made from.
+// measured is all that a comparison, or a group of it, is made from.
 type measured struct {
 	from, to time.Time
 	grid     time.Duration // length of the windows that are paired
+	group    group
 	streams  map[Stream]*record
 	down     downtime
 	gaps     []Gap
+	proxies  map[LinkID]proxies
 }
 
 // record is what a stream measured: all of it as one, and by clock window.
 type record struct {
-	total   stepSample
-	windows []window // in order of time, each with its own place
+	total     stepSample
+	windows   []window   // in order of time, each with its own place
+	transfers []transfer // likewise; windows are made of them where links are paired
+}
+
+// amount returns how much of a path was measured: probes, or transfers.
+func (r *record) amount() int64 { return r.total.sample.Counts.Planned + int64(len(r.transfers)) }
+
+// down returns how long the stream was down in the windows measured.
+func (r *record) down() time.Duration {
+	var sum time.Duration
+	for _, w := range r.windows {
+		sum += w.down
+	}
+	return sum
 }
 
 // window is what a comparison needs of a stream's measurements in one clock window.
@@ -35,6 +51,9 @@ type window struct {
 	pairs   int64   // of packets that both arrived
 	jitter  float64 // sum over pairs, in seconds
 	rtt     stats.Histogram
+
+	transfers int64
+	rates     float64 // sum over transfers, in bits per second
 }
 
 func (w *window) merge(o window) {
@@ -45,51 +64,149 @@ func (w *window) merge(o window) {
 	w.pairs += o.pairs
 	w.jitter += o.jitter
 	w.rtt.Merge(o.rtt)
+	w.transfers += o.transfers
+	w.rates += o.rates
 }
 
-// readMeasured reads all streams that q selects.
-func readMeasured(ctx context.Context, store Store, q Query) (*measured, error) {
-	length := q.To.Sub(q.From)
-	m := &measured{from: q.From, to: q.To, grid: stepFor(length, mostWindows), streams: map[Stream]*record{}}
-	coarsest := Windows
-	if length > 48*time.Hour {
-		m.grid = max(m.grid, time.Hour)
-		coarsest = finest(m.grid)
+// readMeasured reads all streams that q selects, of one metric, divided into groups in
+// their order.
+func readMeasured(ctx context.Context, store Store, q Query, metric Metric, g grouping) ([]*measured, error) {
+	r := reading{q: q, grouping: g, groups: map[string]*measured{}}
+	var coarsest Resolution
+	r.grid, coarsest = g.resolution(q.To.Sub(q.From))
+	var err error
+	switch {
+	case metric.transfers():
+		err = r.readTransfers(ctx, store, metric)
+	case g.by == ByPhase:
+		err = r.readPhases(ctx, store)
+	default:
+		err = r.readSamples(ctx, store, coarsest)
 	}
-	var longest time.Duration
-	err := scan(ctx, store, q, coarsest, func(s Sample) {
-		if s.Stream.Target == FirstHop && len(q.Targets) == 0 {
-			return // each link has another: nothing common to compare at
-		}
-		r := m.streams[s.Stream]
-		if r == nil {
-			r = &record{}
-			m.streams[s.Stream] = r
-		}
-		r.total.add(s)
-		r.add(s, gridIndex(s.Start, m.grid))
-		longest = max(longest, s.Length)
-	})
 	if err != nil {
 		return nil, err
 	}
-	if coarsest == Windows && longest > m.grid {
-		m.widen(longest)
-	}
-	if m.down, err = readDowntime(ctx, store, q); err != nil {
+	down, err := readDowntime(ctx, store, q)
+	if err != nil {
 		return nil, err
 	}
-	for stream, r := range m.streams {
-		for i := range r.windows {
-			w := &r.windows[i]
-			start := time.Unix(0, w.place*int64(m.grid))
-			w.down = m.down.within(stream, later(start, m.from), earlier(start.Add(m.grid), m.to))
+	gaps, err := store.Gaps(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	if len(r.groups) == 0 {
+		r.at(group{})
+	}
+	list := slices.SortedFunc(maps.Values(r.groups), func(a, b *measured) int {
+		return cmp.Or(cmp.Compare(a.group.order, b.group.order), cmp.Compare(a.group.name, b.group.name))
+	})
+	for _, m := range list {
+		m.down, m.gaps = down, gaps
+		for stream, r := range m.streams {
+			for i := range r.windows {
+				w := &r.windows[i]
+				start := time.Unix(0, w.place*int64(m.grid))
+				w.down = m.down.within(stream, later(start, m.from), earlier(start.Add(m.grid), m.to))
+			}
 		}
 	}
-	if m.gaps, err = store.Gaps(ctx, q); err != nil {
-		return nil, err
+	return list, nil
+}
+
+// reading is the state of readMeasured.
+type reading struct {
+	q        Query
+	grouping grouping
+	grid     time.Duration
+	groups   map[string]*measured
+}
+
+// at returns what is known of a group.
+func (r *reading) at(g group) *measured {
+	m := r.groups[g.name]
+	if m == nil {
+		m = &measured{from: r.q.From, to: r.q.To, grid: r.grid, group: g, streams: map[Stream]*record{}}
+		r.groups[g.name] = m
 	}
-	return m, nil
+	return m
+}
+
+// of returns what is known of a stream, made if there is nothing yet.
+func (m *measured) of(stream Stream) *record {
+	r := m.streams[stream]
+	if r == nil {
+		r = &record{}
+		m.streams[stream] = r
+	}
+	return r
+}
+
+func (r *reading) readSamples(ctx context.Context, store Store, coarsest Resolution) error {
+	var longest time.Duration
+	err := scan(ctx, store, r.q, coarsest, func(s Sample) {
+		if s.Stream.Target == FirstHop && len(r.q.Targets) == 0 {
+			return // it is the link's own, and no way to compare
+		}
+		record := r.at(r.grouping.of(s)).of(s.Stream)
+		record.total.add(s)
+		record.add(s, gridIndex(s.Start, r.grid))
+		longest = max(longest, s.Length)
+	})
+	if err == nil && coarsest == Windows && longest > r.grid {
+		for _, m := range r.groups {
+			m.widen(longest)
+		}
+	}
+	return err
+}
+
+// readPhases divides every window into the phases that its single probes were sent in.
+func (r *reading) readPhases(ctx context.Context, store Store) error {
+	windows := 0
+	for s, err := range store.Singletons(ctx, r.q) {
+		if err != nil {
+			return err
+		}
+		if s.Stream.Target == FirstHop && len(r.q.Targets) == 0 {
+			continue
+		}
+		windows++
+		for g, part := range r.grouping.divide(s) {
+			record := r.at(g).of(s.Stream)
+			record.total.add(part)
+			record.add(part, gridIndex(s.Start, r.grid))
+		}
+	}
+	if windows == 0 {
+		return &Error{Code: CodeNotEnoughData, Err: ErrNoSingletons, Message: "phases need single probes, and of this range there are only statistics, or nothing: " +
+			"a monitor keeps single probes for storage.keep.singletons (14 days), InfluxDB does not hold them; ask the monitor itself, and for a later range"}
+	}
+	return nil
+}
+
+// divide yields the parts of a window with single probes that were sent in each phase, in
+// order of time.
+func (g grouping) divide(s Sample) iter.Seq2[group, Sample] {
+	return func(yield func(group, Sample) bool) {
+		for rest := s.Singletons; len(rest) > 0; {
+			second := func(one Singleton) int64 { return floorTime(s.Start.Add(one.At), time.Second).Unix() }
+			first, n := second(rest[0]), 1
+			for n < len(rest) && second(rest[n]) == first {
+				n++
+			}
+			part := Sample{Stream: s.Stream, Start: s.Start.Add(rest[0].At), Length: time.Second, Interval: s.Interval, LossTimeout: s.LossTimeout, Proof: s.Proof}
+			for _, one := range rest[:n] {
+				part.Counts.Add(one)
+				if one.Outcome == Received {
+					part.RTT.Add(one.RTT.Seconds())
+				}
+			}
+			if !yield(g.phase(first), part) {
+				return
+			}
+			rest = rest[n:]
+		}
+	}
 }
 
 // add merges s into the window at place. Samples come in order of time, so that it is
@@ -117,17 +234,26 @@ func (m *measured) widen(longest time.Duration) {
 	old := m.grid
 	m.grid = (longest + whole - 1) / whole * whole
 	for _, r := range m.streams {
-		var merged []window
-		for _, w := range r.windows {
-			w.place = gridIndex(time.Unix(0, w.place*int64(old)), m.grid)
-			if n := len(merged); n > 0 && merged[n-1].place == w.place {
-				merged[n-1].merge(w)
-				continue
-			}
-			merged = append(merged, w)
-		}
-		r.windows = merged
+		r.windows = regrid(r.windows, old, m.grid)
 	}
+}
+
+// regrid puts windows of one length together to those of a longer one. Unless lengths
+// divide each other, a window falls where it begins.
+func regrid(windows []window, from, to time.Duration) []window {
+	if from == to {
+		return windows
+	}
+	var merged []window
+	for _, w := range windows {
+		w.place = gridIndex(time.Unix(0, w.place*int64(from)), to)
+		if n := len(merged); n > 0 && merged[n-1].place == w.place {
+			merged[n-1].merge(w)
+			continue
+		}
+		merged = append(merged, w)
+	}
+	return merged
 }
 
 // record returns what stream measured, empty if nothing.
@@ -147,7 +273,7 @@ func (m *measured) commonPath(links []LinkID) Stream {
 		if slices.Contains(links, stream.Link) {
 			path := stream.on("")
 			measuredBy[path]++
-			probes[path] += r.total.sample.Counts.Planned
+			probes[path] += r.amount()
 		}
 	}
 	var best Stream
@@ -172,7 +298,7 @@ func (m *measured) commonPathOf(a, b LinkID) Stream {
 			continue
 		}
 		if other, ok := m.streams[s.on(b)]; ok {
-			both[s.on("")] = min(r.total.sample.Counts.Planned, other.total.sample.Counts.Planned)
+			both[s.on("")] = min(r.amount(), other.amount())
 		}
 	}
 	best, _ := busiest(both, func(n int64) int64 { return n })
@@ -210,7 +336,7 @@ func (m *measured) streamAt(path Stream, link LinkID) Stream {
 	own := map[Stream]int64{}
 	for s, r := range m.streams {
 		if s.Link == link {
-			own[s] = r.total.sample.Counts.Planned
+			own[s] = r.amount()
 		}
 	}
 	if best, ok := busiest(own, func(n int64) int64 { return n }); ok {

@@ -7,44 +7,59 @@ import (
 	"perigee/stats"
 )
 
-// pairing is the clock windows in which two links were both measured on one path.
+// pairing is what two links measured on one path: in the clock windows in which both
+// were, or, of two periods of one link, in all windows of either.
 type pairing struct {
 	metric         Metric
-	a, b           []window // a[i] and b[i] are the same clock window
-	onlyA, onlyB   int      // windows in which one alone was measured
+	quantile       float64  // of a distribution that the verdict is about
+	a, b           []window // if paired, a[i] and b[i] are the same clock window
+	paired         bool
+	onlyA, onlyB   int // windows in which one alone was measured
 	grid           time.Duration
-	blockWindows   int // windows that blockTime needs
 	measuredTime   time.Duration
+	sparse         bool // measured now and then, so that time measured says nothing
 	wholeA, wholeB stats.Histogram
+	warnings       []string
 }
 
 // pair compares links a and b on path, or, if not both measured it, on the path that
 // both did.
-func (m *measured) pair(metric Metric, a, b LinkRecord, path Stream) Pair {
-	p := Pair{A: a.Link.ID, B: b.Link.ID}
+func (m *measured) pair(c *Comparison, a, b LinkRecord, path Stream) judged {
+	p := Pair{A: a.Link.ID, B: b.Link.ID, Group: m.group.name}
 	streamA, streamB := path.on(p.A), path.on(p.B)
 	if m.streams[streamA] == nil || m.streams[streamB] == nil {
 		path = m.commonPathOf(p.A, p.B)
 		streamA, streamB = path.on(p.A), path.on(p.B)
 	}
 	p.Target = path.Target
-	recordA, recordB := m.record(streamA), m.record(streamB)
 	if p.Target == "" && m.measuredAny(p.A) && m.measuredAny(p.B) {
-		p.Verdict = "not comparable: no common target"
+		p.Verdict = m.group.words + "not comparable: no common target"
 		p.Warnings = []string{fmt.Sprintf("%s and %s have no target in common: name the same target for both", p.A, p.B)}
-		return p
+		return judged{pair: p}
 	}
-	w := pairUp(metric, recordA.windows, recordB.windows, m.grid)
-	p.Windows = len(w.a)
-	usable := w.compare(&p)
-	p.Verdict = verdict(p, metric, usable, w.measuredTime)
-	p.Warnings = append(p.Warnings, m.warnings(p, w, streamA, streamB, a, b)...)
-	return p
+	w := &pairing{metric: c.Metric, quantile: c.Quantile, paired: true, grid: m.grid}
+	w.sparse = c.Metric.transfers() || path.Load != LoadIdle || c.By == ByPhase
+	windowsA, windowsB := m.record(streamA).windows, m.record(streamB).windows
+	if c.Metric.transfers() {
+		windowsA, windowsB, w.warnings = likeWithLike(m.record(streamA), m.record(streamB), p.A, p.B)
+	}
+	if w.sparse && c.By != ByPhase {
+		w.grid = sharedGrid(windowsA, windowsB, m.grid)
+		windowsA, windowsB = regrid(windowsA, m.grid, w.grid), regrid(windowsB, m.grid, w.grid)
+	}
+	w.pairUp(windowsA, windowsB)
+	p.Windows, p.Grid = len(w.a), w.grid
+	w.compare(&p)
+	p.Warnings = append(w.warnings, m.warnings(p, w, streamA, streamB, c.By)...)
+	if c.By == "" {
+		p.Warnings = append(p.Warnings, m.implausible(streamA, a)...)
+		p.Warnings = append(p.Warnings, m.implausible(streamB, b)...)
+	}
+	return judged{pair: p, w: w, words: m.group.words}
 }
 
 // pairUp finds the windows that a and b share.
-func pairUp(metric Metric, a, b []window, grid time.Duration) *pairing {
-	w := &pairing{metric: metric, grid: grid, blockWindows: int((blockTime + grid - 1) / grid)}
+func (w *pairing) pairUp(a, b []window) {
 	for len(a) > 0 && len(b) > 0 {
 		switch {
 		case a[0].place < b[0].place:
@@ -54,29 +69,52 @@ func pairUp(metric Metric, a, b []window, grid time.Duration) *pairing {
 		default:
 			w.a, w.b = append(w.a, a[0]), append(w.b, b[0])
 			w.measuredTime += min(a[0].planned, b[0].planned)
-			w.wholeA.Merge(a[0].rtt)
-			w.wholeB.Merge(b[0].rtt)
 			a, b = a[1:], b[1:]
 		}
 	}
 	w.onlyA, w.onlyB = w.onlyA+len(a), w.onlyB+len(b)
-	return w
 }
 
-// compare fills p's numbers in. It returns how many windows, or groups of them, the
-// intervals rest on.
-func (w *pairing) compare(p *Pair) int {
-	referenceA, referenceB := w.references()
+// compare fills p's numbers in.
+func (w *pairing) compare(p *Pair) {
+	w.wholeA, w.wholeB = stats.MergeHistograms(histograms(w.a)), stats.MergeHistograms(histograms(w.b))
 	if w.metric.Kind == KindDistribution {
+		referenceA, referenceB := w.references()
 		p.ProbabilityALower, p.ProbabilityDefined = stats.ProbabilityLower(w.wholeA, w.wholeB, referenceA, referenceB)
+		p.Distance, _, p.DistanceDefined = stats.KolmogorovDistance(w.wholeA, w.wholeB, referenceA, referenceB)
 	}
-	p.EnoughData = len(w.a) >= enoughBlocks*w.blockWindows && w.measuredTime >= enoughBlocks*blockTime*9/10
-	if p.EnoughData {
-		w.firm(p)
-		return len(w.a)
+	if !w.enough() {
+		w.provisional(p)
+		return
 	}
-	return w.provisional(p)
+	if w.paired && !w.sparse && w.drifts() {
+		w.warnings = append(w.warnings, "the difference between the links drifts so slowly that the range holds few independent stretches of it: the interval may be too narrow")
+	}
+	if w.metric.Kind != KindDistribution {
+		p.MedianDifference = w.ratioDifference()
+	} else {
+		w.quantileDifferences(p)
+	}
+	p.EnoughData = p.about(w.quantile).Bounded || w.same()
 }
+
+// enough reports whether there are windows enough for intervals that allow for the
+// dependence of neighbouring ones.
+func (w *pairing) enough() bool {
+	return min(len(w.a), len(w.b)) >= w.enoughWindows() && (w.sparse || w.measuredTime >= enoughTime*9/10)
+}
+
+// enoughWindows returns in how many windows must be measured.
+func (w *pairing) enoughWindows() int {
+	if w.sparse || w.grid >= blockTime {
+		return enoughWindows
+	}
+	return int(enoughTime / w.grid)
+}
+
+// same reports whether the ratio was the same throughout on both links, so that there
+// is no interval and no want of data either.
+func (w *pairing) same() bool { return w.metric.Kind == KindRatio && w.constant() }
 
 // references are what the values of either link are counted from.
 func (w *pairing) references() (a, b float64) {
@@ -87,53 +125,57 @@ func (w *pairing) references() (a, b float64) {
 	return a, b
 }
 
-// firm makes the intervals that allow for whatever dependence the windows have.
-func (w *pairing) firm(p *Pair) {
-	if w.drifts() {
-		p.Warnings = append(p.Warnings, "the difference between the links drifts so slowly that the range holds few independent stretches of it: the interval may be too narrow")
-	}
-	switch w.metric.Kind {
-	case KindRatio:
-		p.MedianDifference = stats.ShareDifference(ratios(w.metric, w.a), ratios(w.metric, w.b), confidence)
-	case KindDistribution:
-		reference := stats.FromZero
-		if w.metric.Name == MetricPDV {
-			reference = stats.FromMinimum
-		}
-		intervals := stats.QuantileDifferences(histograms(w.a), histograms(w.b), w.measuredTime, []float64{0.5, 0.95}, reference, confidence)
-		p.MedianDifference, p.P95Difference = intervals[0], intervals[1]
+// about returns the difference of the q-quantile, of a metric without quantiles that of
+// the means.
+func (p *Pair) about(q float64) *Interval {
+	switch q {
+	case 0.95:
+		return &p.P95Difference
+	case 0.99:
+		return &p.P99Difference
 	default:
-		p.MedianDifference = stats.MeanDifference(ratios(w.metric, w.a), ratios(w.metric, w.b), confidence)
+		return &p.MedianDifference
 	}
 }
 
-// drifts reports whether stretches as long as the differences depend on each other
-// for (see stats.BlockLength) do not fit in the range enoughBlocks times.
+// comparedQuantiles are those that a comparison tells.
+var comparedQuantiles = []float64{0.5, 0.95, 0.99}
+
+// quantileDifferences makes the intervals of a distribution.
+func (w *pairing) quantileDifferences(p *Pair) {
+	reference := stats.FromZero
+	if w.metric.Name == MetricPDV {
+		reference = stats.FromMinimum
+	}
+	differences := stats.QuantileDifferences
+	if !w.paired {
+		differences = stats.UnpairedQuantileDifferences
+	}
+	for i, interval := range differences(histograms(w.a), histograms(w.b), w.measuredTime, comparedQuantiles, reference, confidence) {
+		*p.about(comparedQuantiles[i]) = interval
+	}
+}
+
+// ratioDifference makes the interval of a ratio or an estimate.
+func (w *pairing) ratioDifference() Interval {
+	a, b := ratios(w.metric, w.a), ratios(w.metric, w.b)
+	switch {
+	case w.metric.Kind == KindRatio && w.paired:
+		return stats.ShareDifference(a, b, confidence)
+	case w.metric.Kind == KindRatio:
+		return stats.UnpairedShareDifference(a, b, confidence)
+	case w.paired:
+		return stats.MeanDifference(a, b, confidence)
+	default:
+		return stats.UnpairedMeanDifference(a, b, confidence)
+	}
+}
+
+// drifts reports whether stretches as long as the differences depend on each other for
+// (see stats.BlockLength) do not fit in the range often enough.
 func (w *pairing) drifts() bool {
-	length := max(w.blockWindows, int(stats.BlockLength(w.differences(0.5, w.a, w.b))))
-	return length*enoughBlocks > len(w.a)
-}
-
-// differences returns the difference of the metric (of the q-quantile of a
-// distribution) for each window in which both links have one.
-func (w *pairing) differences(q float64, a, b []window) []float64 {
-	var list []float64
-	referenceA, referenceB := w.references()
-	ratiosA, ratiosB := ratios(w.metric, a), ratios(w.metric, b)
-	for i := range a {
-		if w.metric.Kind == KindDistribution {
-			va, _, okA := a[i].rtt.Quantile(q)
-			vb, _, okB := b[i].rtt.Quantile(q)
-			if okA && okB {
-				list = append(list, (va-referenceA)-(vb-referenceB))
-			}
-			continue
-		}
-		if ra, rb := ratiosA[i], ratiosB[i]; ra.Whole > 0 && rb.Whole > 0 {
-			list = append(list, ra.Part/ra.Whole-rb.Part/rb.Whole)
-		}
-	}
-	return list
+	length := max(int((blockTime+w.grid-1)/w.grid), int(stats.BlockLength(w.differences(0.5, w.a, w.b))))
+	return length*int(enoughTime/blockTime) > len(w.a)
 }
 
 // histograms returns the windows' RTT.
@@ -157,6 +199,8 @@ func ratios(metric Metric, windows []window) []stats.Ratio {
 		case MetricAvailability:
 			planned := w.planned.Seconds()
 			list[i] = stats.Ratio{Part: max(planned-w.down.Seconds(), 0), Whole: planned}
+		case MetricThroughputDown, MetricThroughputUp:
+			list[i] = stats.Ratio{Part: w.rates, Whole: float64(w.transfers)}
 		}
 	}
 	return list

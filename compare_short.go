@@ -6,23 +6,23 @@ import (
 	"perigee/stats"
 )
 
-// provisional makes the intervals from less data than firm ones need: those
+// provisional makes the intervals from less data than dependence can be told from: those
 // of the sign test for the median of the windows' differences. It takes windows as
 // independent, which the caller is warned of; to make that less untrue, neighbouring
 // windows are put together as far as leastWindows groups remain and blockTime allows.
-// It returns the number of groups; below leastWindows there are estimates but no
-// bounds.
-func (w *pairing) provisional(p *Pair) int {
-	a, b, length := w.group()
-	widening := 0.0
-	if length < slotTime {
-		widening = slotWidening
+// Below leastWindows groups there are estimates but no bounds, as there are of periods
+// that are not paired, and of the 99th percentile.
+func (w *pairing) provisional(p *Pair) {
+	for _, q := range comparedQuantiles {
+		if w.metric.Kind == KindDistribution || q == 0.5 {
+			i := p.about(q)
+			var resolution float64
+			i.Estimate, resolution, i.Defined = w.estimate(q)
+			if w.paired && i.Defined && q != 0.99 && !w.same() {
+				*i = w.signInterval(*i, q, resolution)
+			}
+		}
 	}
-	p.MedianDifference = w.signInterval(0.5, a, b, widening)
-	if w.metric.Kind == KindDistribution {
-		p.P95Difference = w.signInterval(0.95, a, b, widening)
-	}
-	return len(w.differences(0.5, a, b))
 }
 
 const (
@@ -57,7 +57,7 @@ func (w *pairing) group() (a, b []window, length time.Duration) {
 		}
 		a, b = append(a, w.a[i]), append(b, w.b[i])
 	}
-	size := max(min(w.blockWindows, len(a)/leastWindows), 1)
+	size := max(min(int(blockTime/w.grid), len(a)/leastWindows), 1)
 	length = time.Duration(size) * w.grid
 	if size == 1 {
 		return a, b, length
@@ -74,18 +74,36 @@ func (w *pairing) group() (a, b []window, length time.Duration) {
 	return groupsA, groupsB, length
 }
 
-// signInterval returns the estimate over all windows with the interval of the groups,
-// each end moved out by widening times its width.
-func (w *pairing) signInterval(q float64, a, b []window, widening float64) Interval {
-	estimate, resolution, ok := w.estimate(q)
-	if !ok {
-		return Interval{}
+// signInterval completes an estimate with the interval of groups of windows.
+func (w *pairing) signInterval(estimate Interval, q, resolution float64) Interval {
+	a, b, length := w.group()
+	test := stats.SignTest{Confidence: confidence, Margin: resolution}
+	if length < slotTime && !w.sparse {
+		test.Widening = slotWidening
 	}
-	if w.metric.Kind == KindRatio && w.constant() {
-		return Interval{Estimate: estimate, Confidence: confidence, Defined: true}
+	return test.Interval(estimate.Estimate, w.differences(q, a, b))
+}
+
+// differences returns the difference of the metric (of the q-quantile of a
+// distribution) for each window in which both links have one.
+func (w *pairing) differences(q float64, a, b []window) []float64 {
+	var list []float64
+	referenceA, referenceB := w.references()
+	ratiosA, ratiosB := ratios(w.metric, a), ratios(w.metric, b)
+	for i := range a {
+		if w.metric.Kind == KindDistribution {
+			va, _, okA := a[i].rtt.Quantile(q)
+			vb, _, okB := b[i].rtt.Quantile(q)
+			if okA && okB {
+				list = append(list, (va-referenceA)-(vb-referenceB))
+			}
+			continue
+		}
+		if ra, rb := ratiosA[i], ratiosB[i]; ra.Whole > 0 && rb.Whole > 0 {
+			list = append(list, ra.Part/ra.Whole-rb.Part/rb.Whole)
+		}
 	}
-	test := stats.SignTest{Confidence: confidence, Widening: widening, Margin: resolution}
-	return test.Interval(estimate, w.differences(q, a, b))
+	return list
 }
 
 // estimate returns the difference over all windows together, and how far binning may
@@ -114,14 +132,19 @@ func total(windows []stats.Ratio) stats.Ratio {
 	return sum
 }
 
-// constant reports whether neither link's ratio ever changed: nothing was lost, for
-// example. That bounds nothing.
+// constant reports whether both links' ratio was the same throughout: nothing was lost,
+// for example. That bounds nothing.
 func (w *pairing) constant() bool {
-	differences := w.differences(0, w.a, w.b)
-	for _, d := range differences {
-		if d != differences[0] {
+	first, seen := 0.0, false
+	for _, r := range append(ratios(w.metric, w.a), ratios(w.metric, w.b)...) {
+		if r.Whole <= 0 {
+			continue
+		}
+		if v := r.Part / r.Whole; !seen {
+			first, seen = v, true
+		} else if v != first {
 			return false
 		}
 	}
-	return len(differences) == 0 || differences[0] == 0
+	return true
 }

@@ -20,6 +20,7 @@ type fakeLink struct {
 	id       perigee.LinkID
 	orbit    perigee.Orbit
 	interval time.Duration // 200 ms if 0
+	window   time.Duration // 10 s if 0
 
 	// rtt returns the round-trip time in seconds of a probe sent at t since
 	// epoch, negative if it is lost.
@@ -30,7 +31,7 @@ func (l fakeLink) stream() perigee.Stream {
 	return perigee.Stream{Site: "home", Link: l.id, Target: "far", Method: perigee.MethodICMP, Family: perigee.IPv4, Load: perigee.LoadIdle}
 }
 
-// record stores what links measure from epoch+from to epoch+to, in windows of 10 s.
+// record stores what links measure from epoch+from to epoch+to, in windows of 10 s, or as they say.
 func record(t testing.TB, store perigee.Store, seed uint64, from, to time.Duration, links ...fakeLink) {
 	t.Helper()
 	site := perigee.Site{Name: "home"}
@@ -49,8 +50,10 @@ func record(t testing.TB, store perigee.Store, seed uint64, from, to time.Durati
 }
 
 func windows(l fakeLink, r *rand.Rand, from, to time.Duration) []perigee.Sample {
-	const length = 10 * time.Second
-	interval := l.interval
+	length, interval := l.window, l.interval
+	if length == 0 {
+		length = 10 * time.Second
+	}
 	if interval == 0 {
 		interval = 200 * time.Millisecond
 	}

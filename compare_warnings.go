@@ -6,14 +6,17 @@ import (
 )
 
 // warnings says what a reader of the pair must know: how little was measured, where
-// one link alone was, what was left out, and links that cannot be what they are
-// called.
-func (m *measured) warnings(p Pair, w *pairing, streamA, streamB Stream, a, b LinkRecord) []string {
+// one link alone was, what was left out, and what disturbed the measuring.
+func (m *measured) warnings(p Pair, w *pairing, streamA, streamB Stream, by Grouping) []string {
 	var list []string
 	warn := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
-	if !p.EnoughData && p.MedianDifference.Bounded {
+	switch d := p.about(w.quantile); {
+	case p.EnoughData || !d.Bounded:
+	case w.sparse || w.grid >= blockTime:
+		warn("windows were taken as independent, and only %d were measured on both: measure %d or more for a firm answer", p.Windows, w.enoughWindows())
+	default:
 		warn("windows were taken as independent, and only %s were measured on both: measure for %s or longer for a firm answer",
-			shortDuration(w.measuredTime), shortDuration(enoughBlocks*max(blockTime, time.Duration(w.blockWindows)*m.grid)))
+			shortDuration(w.measuredTime), shortDuration(enoughTime))
 	}
 	for _, one := range []struct {
 		link, other LinkID
@@ -23,13 +26,11 @@ func (m *measured) warnings(p Pair, w *pairing, streamA, streamB Stream, a, b Li
 			warn("%d of %d windows in which %s was measured are left out, because %s was not", one.alone, one.alone+len(w.a), one.link, one.other)
 		}
 	}
-	if gap := max(m.gapTime(streamA), m.gapTime(streamB)); gap > 0 && len(w.a) > 0 {
-		warn("the monitor itself was not measuring for %s of the range (see the gaps)", shortDuration(gap))
+	if by == "" {
+		list = append(list, m.disturbances(len(w.a) > 0, streamA, streamB)...)
 	}
 	for _, stream := range []Stream{streamA, streamB} {
-		if n := m.down.count(stream, m.from, m.to); n > 0 && w.metric.Name != MetricAvailability {
-			warn("%s had %s of %.1f s in all: %s", stream.Link, plural(n, "outage"), m.down.within(stream, m.from, m.to).Seconds(), outageEffect(w.metric))
-		}
+		list = append(list, m.outageWarning(w.metric, stream, by)...)
 	}
 	sampleA, sampleB := m.record(streamA).total.sample, m.record(streamB).total.sample
 	if len(w.a) > 0 && w.metric.Name == MetricLossRatio && sampleA.LossTimeout != sampleB.LossTimeout {
@@ -38,8 +39,82 @@ func (m *measured) warnings(p Pair, w *pairing, streamA, streamB Stream, a, b Li
 	if len(w.a) > 0 && w.metric.Name == MetricJitter && sampleA.Interval != sampleB.Interval {
 		warn("probe intervals differ: %s on %s, %s on %s; jitter depends on them", sampleA.Interval, p.A, sampleB.Interval, p.B)
 	}
-	list = append(list, Implausible(a.Link, sampleA)...)
-	return append(list, Implausible(b.Link, sampleB)...)
+	return list
+}
+
+// disturbances says what kept the monitor from measuring, or its clock from being right.
+func (m *measured) disturbances(measured bool, streams ...Stream) []string {
+	var list []string
+	var gap time.Duration
+	steps := 0
+	for _, s := range streams {
+		gap = max(gap, m.gapTime(s))
+	}
+	for _, g := range m.gaps {
+		if g.Reason == GapClockStep {
+			steps++
+		}
+	}
+	if gap > 0 && measured {
+		list = append(list, fmt.Sprintf("the monitor itself was not measuring for %s of the range (see the gaps)", shortDuration(gap)))
+	}
+	if steps > 0 {
+		list = append(list, fmt.Sprintf("the clock was set %s: times, and what was measured at them, may be off", times(steps)))
+	}
+	return list
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// outageWarning says what outages do to a comparison by metric.
+func (m *measured) outageWarning(metric Metric, stream Stream, by Grouping) []string {
+	if metric.Name == MetricAvailability || metric.transfers() {
+		return nil
+	}
+	if by != "" {
+		if down := m.record(stream).down(); down > 0 {
+			return []string{fmt.Sprintf("%s was down for %.1f s of it: %s", stream.Link, down.Seconds(), outageEffect(metric))}
+		}
+		return nil
+	}
+	if n := m.down.count(stream, m.from, m.to); n > 0 {
+		return []string{fmt.Sprintf("%s had %s of %.1f s in all: %s", stream.Link, plural(n, "outage"), m.down.within(stream, m.from, m.to).Seconds(), outageEffect(metric))}
+	}
+	return nil
+}
+
+// ownWarnings says what a reader must know of one link in one of two periods.
+func (m *measured) ownWarnings(w *pairing, stream Stream) []string {
+	return append(m.disturbances(true, stream), m.outageWarning(w.metric, stream, "")...)
+}
+
+// groupWarnings says once what is true of links in all groups.
+func groupWarnings(groups []*measured, known []LinkRecord) []string {
+	var list []string
+	seen := map[string]bool{}
+	add := func(texts []string) {
+		for _, t := range texts {
+			if !seen[t] {
+				seen[t], list = true, append(list, t)
+			}
+		}
+	}
+	var streams []Stream
+	for _, r := range known {
+		streams = append(streams, Stream{Site: r.Site.Name, Link: r.Link.ID})
+	}
+	add(groups[0].disturbances(true, streams...))
+	for _, r := range known {
+		for _, m := range groups {
+			add(m.implausible(m.streamAt(Stream{Site: r.Site.Name}, r.Link.ID), r))
+		}
+	}
+	return list
 }
 
 // gapTime returns how long stream's link was not measured because the monitor did not.
@@ -63,31 +138,6 @@ func outageEffect(metric Metric) string {
 		return "their lost packets count here, those that could not be sent do not"
 	}
 	return "unanswered probes have no " + string(metric.Name)
-}
-
-// farTooFar is a smallest RTT that no path over satellites in low orbit has.
-const farTooFar = 0.4
-
-// Implausible says why link cannot be what its orbit says, judged by the smallest
-// RTT. It takes the least that any satellite of the orbit needs, whatever the site.
-func Implausible(link Link, s Sample) []string {
-	if s.RTT.Count == 0 {
-		return nil
-	}
-	orbit := link.Orbit
-	if orbit == OrbitLEO {
-		orbit = OrbitStarlink // not every constellation flies as high as OneWeb
-	}
-	floor, ok := Floor(Link{Orbit: orbit}, Site{})
-	switch {
-	case ok && s.RTT.Min < floor:
-		return []string{fmt.Sprintf("%s is called %s, but its smallest RTT of %.1f ms is below the %.1f ms that light needs: mislabelled, answered by a proxy, or failed over to another link",
-			link.ID, link.Orbit, s.RTT.Min*1000, floor*1000)}
-	case (link.Orbit == OrbitStarlink || link.Orbit == OrbitLEO) && s.RTT.Min > farTooFar:
-		return []string{fmt.Sprintf("%s is called %s, but its smallest RTT of %.0f ms is that of a higher orbit: mislabelled, or failed over to another link",
-			link.ID, link.Orbit, s.RTT.Min*1000)}
-	}
-	return nil
 }
 
 func plural(n int, noun string) string {

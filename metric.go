@@ -24,7 +24,7 @@ type Metric struct {
 	Definition string
 	Undefined  string // when there is no value
 	Source     string // RFC, paper, or "perigee"
-	Comparable bool   // whether links can be compared by it
+	Comparable bool   // whether links can be compared by it; see also Drawable
 }
 
 // The metrics that links are compared by.
@@ -93,10 +93,13 @@ var Metrics = []Metric{
 	{Name: "floor", Unit: "seconds", Kind: KindEstimate,
 		Definition: "the least round-trip time that the speed of light allows over four legs to the satellite, from orbit, site and satellite longitude",
 		Undefined:  "orbits without a stated altitude", Source: "docs/metrics.md"},
-	{Name: MetricThroughputDown, Unit: "bits_per_second", Kind: KindEstimate,
+	{Name: "floor_excess", Unit: "seconds", Kind: KindEstimate,
+		Definition: "the smallest rtt, and the median rtt, minus the floor",
+		Undefined:  "no probe was answered in time, or there is no floor", Source: "docs/metrics.md"},
+	{Name: MetricThroughputDown, Unit: "bits_per_second", Kind: KindEstimate, Comparable: true,
 		Definition: "payload that the site received from a far end over TCP, over time: the mean of the transfer's steady part",
 		Undefined:  "no transfer down was made", Source: "RFC 6349"},
-	{Name: MetricThroughputUp, Unit: "bits_per_second", Kind: KindEstimate,
+	{Name: MetricThroughputUp, Unit: "bits_per_second", Kind: KindEstimate, Comparable: true,
 		Definition: "payload that a far end received from the site over TCP, over time: the mean of the transfer's steady part",
 		Undefined:  "no transfer up was made", Source: "RFC 6349"},
 	{Name: MetricThroughputRamp, Unit: "seconds", Kind: KindEstimate,
@@ -107,7 +110,7 @@ var Metrics = []Metric{
 		Undefined:  "no steady part was reached, or it is too short to tell", Source: "perigee"},
 	{Name: MetricThroughputBytes, Unit: "bytes", Kind: KindCount, Definition: "payload that a transfer moved, ramp included",
 		Undefined: "no transfer was made", Source: "perigee"},
-	{Name: MetricRTTLoaded, Unit: "seconds", Kind: KindDistribution,
+	{Name: MetricRTTLoaded, Unit: "seconds", Kind: KindDistribution, Comparable: true,
 		Definition: "rtt of the latency probes that were sent while a transfer of our own ran over the same link",
 		Undefined:  "no probe was answered in time during a transfer", Source: "RFC 2681"},
 	{Name: MetricLatencyIncrease, Unit: "seconds", Kind: KindEstimate,
@@ -119,6 +122,15 @@ var Metrics = []Metric{
 	{Name: MetricPEPSuspected, Unit: "boolean", Kind: KindFlag,
 		Definition: "whether TCP connected in less than half of the least rtt of the probes just before the transfer",
 		Undefined:  "the time to connect was not measured, or no probe was answered in time", Source: "RFC 3135"},
+	{Name: "plan_met", Unit: "ratio", Kind: KindRatio,
+		Definition: "share of the steady transfers, in each direction, whose rate was at least the promised one; share of the UTC days, of which half or more was measured, whose link_availability was at least the promised one",
+		Undefined:  "nothing was promised, or nothing was measured", Source: "perigee"},
+	{Name: "kolmogorov_distance", Unit: "ratio", Kind: KindEstimate,
+		Definition: "the largest difference, over all values, of the shares of values at or below it, between two links or periods",
+		Undefined:  "one of the two has no value", Source: "Kolmogorov 1933"},
+	{Name: "p_corrected", Unit: "ratio", Kind: KindEstimate,
+		Definition: "probability of a difference as large as the one found if there were none, corrected for the number of comparisons asked together",
+		Undefined:  "there is too little data for a firm interval", Source: "Holm 1979"},
 	{Name: "slot_step", Unit: "seconds", Kind: KindDistribution,
 		Definition: "absolute difference of the medians of the round-trip times of two consecutive seconds, by the phase of the later one in Starlink's slots",
 		Undefined:  "one of the two seconds had no probe answered in time", Source: "perigee"},
@@ -138,6 +150,10 @@ var Metrics = []Metric{
 		Definition: "share of the lost and late probes, or of the loss periods of two and more packets by their beginning, within a second of where slots meet",
 		Undefined:  "there were none", Source: "perigee"},
 }
+
+// Drawable reports whether m has a value for each stream and window, so that it has a
+// time series. Transfers have results of their own.
+func (m Metric) Drawable() bool { return m.Comparable && !m.transfers() && m.Name != MetricRTTLoaded }
 
 // LookupMetric finds a metric by name.
 func LookupMetric(name MetricName) (Metric, bool) {

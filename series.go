@@ -79,10 +79,10 @@ func stepFor(length time.Duration, limit int) time.Duration {
 // Unix epoch. Steps of an hour and more are read from rollups.
 //
 // It fails with CodeNotFound for an unknown link and with CodeInvalid for a metric
-// that is not Comparable, a negative step, or one of which the range holds more than
+// that is not Drawable, a negative step, or one of which the range holds more than
 // 100,000.
 func Series(ctx context.Context, store Store, q SeriesQuery) (TimeSeries, error) {
-	metric, err := comparableMetric(q.Metric)
+	metric, err := metricThat(q.Metric, "drawn", Metric.Drawable)
 	if err != nil {
 		return TimeSeries{}, err
 	}

@@ -118,21 +118,25 @@ func orIdle(l Load) Load {
 	return l
 }
 
-// comparableMetric finds a metric that has a value per stream and time, rtt if name
-// is empty.
+// comparableMetric finds a metric that links can be compared by, rtt if name is empty.
 func comparableMetric(name MetricName) (Metric, error) {
+	return metricThat(name, "compared", func(m Metric) bool { return m.Comparable })
+}
+
+// metricThat finds a metric that can be used in some way, rtt if name is empty.
+func metricThat(name MetricName, used string, can func(Metric) bool) (Metric, error) {
 	if name == "" {
 		name = MetricRTT
 	}
 	m, ok := LookupMetric(name)
-	if !ok || !m.Comparable {
+	if !ok || !can(m) {
 		list := ""
 		for _, m := range Metrics {
-			if m.Comparable {
+			if can(m) {
 				list += ", " + string(m.Name)
 			}
 		}
-		return Metric{}, &Error{Code: CodeInvalid, Message: fmt.Sprintf("metric %q cannot be compared or drawn: use one of %s", name, list[2:])}
+		return Metric{}, &Error{Code: CodeInvalid, Message: fmt.Sprintf("metric %q cannot be %s: use one of %s", name, used, list[2:])}
 	}
 	return m, nil
 }

@@ -36,8 +36,40 @@ func TestVerdict(t *testing.T) {
 		"no_values":       {rtt, Interval{}, true, 360, "not enough data: no common window has a value of rtt for both"},
 		"nothing_lost":    {loss, Interval{Confidence: 0.95, Defined: true}, true, 360, "no difference shown (loss_ratio of both was the same throughout)"},
 	} {
-		p := Pair{A: "a", B: "b", MedianDifference: c.d, EnoughData: c.enough, Windows: c.windows}
-		if got := verdict(p, c.metric, c.windows, time.Minute); got != c.want {
+		j := judged{pair: Pair{A: "a", B: "b", MedianDifference: c.d, EnoughData: c.enough, Windows: c.windows}}
+		j.w = &pairing{metric: c.metric, quantile: 0.5, paired: true, grid: 10 * time.Second, measuredTime: time.Minute}
+		if got := j.verdict(c.metric, 0.5); got != c.want {
+			t.Errorf("%s: verdict %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// What else was asked stands in the verdict: a quantile, a group, a period, many pairs.
+func TestVerdictSaysWhatWasAsked(t *testing.T) {
+	rtt, _ := LookupMetric(MetricRTT)
+	rate, _ := LookupMetric(MetricThroughputDown)
+	lower := Interval{Estimate: -0.551, Low: -0.553, High: -0.549, Confidence: 0.95, Defined: true, Bounded: true}
+	slower := Interval{Estimate: -12e6, Low: -15e6, High: -9e6, Confidence: 0.95, Defined: true, Bounded: true}
+	needs := Interval{Estimate: 0.1, Needs: 5.7, Confidence: 0.95, Defined: true}
+	hour := &pairing{quantile: 0.5, paired: true, grid: 10 * time.Second, measuredTime: time.Hour}
+	for name, c := range map[string]struct {
+		j        judged
+		metric   Metric
+		quantile float64
+		want     string
+	}{
+		"quantile": {judged{pair: Pair{P95Difference: lower}}, rtt, 0.95, "a's p95 is lower by 551 ms (95 % CI 549 to 553 ms)"},
+		"rate":     {judged{pair: Pair{MedianDifference: slower}}, rate, 0.5, "a is lower by 12 Mbit/s (95 % CI 9 to 15 Mbit/s)"},
+		"group":    {judged{pair: Pair{MedianDifference: lower}, words: "on Mondays "}, rtt, 0.5, "on Mondays a is lower by 551 ms (95 % CI 549 to 553 ms)"},
+		"period":   {judged{pair: Pair{MedianDifference: lower}, than: " than last week"}, rtt, 0.5, "a is lower by 551 ms than last week (95 % CI 549 to 553 ms)"},
+		"many": {judged{pair: Pair{MedianDifference: lower}, corrected: 0.12, together: 24}, rtt, 0.5,
+			"no difference shown among 24 comparisons (estimate -551 ms; alone 95 % CI -553 to -549 ms, but p = 0.12 when corrected for their number)"},
+		"many_and_clear": {judged{pair: Pair{MedianDifference: lower}, corrected: 0.01, together: 24}, rtt, 0.5, "a is lower by 551 ms (95 % CI 549 to 553 ms)"},
+		"needs":          {judged{pair: Pair{P99Difference: needs}}, rtt, 0.99, "not enough data: p99 needs about 6 h, 60 min was measured"},
+		"group_needs":    {judged{pair: Pair{P99Difference: needs}, words: "at far "}, rtt, 0.99, "at far: not enough data: p99 needs about 6 h, 60 min was measured"},
+	} {
+		c.j.pair.A, c.j.pair.B, c.j.pair.EnoughData, c.j.pair.Windows, c.j.w = "a", "b", true, 360, hour
+		if got := c.j.verdict(c.metric, c.quantile); got != c.want {
 			t.Errorf("%s: verdict %q, want %q", name, got, c.want)
 		}
 	}

@@ -171,14 +171,14 @@ func (p StreamParams) query(from, to time.Time, links ...perigee.LinkID) (perige
 	return q, oneOf("load", p.Load, "idle", "down", "up")
 }
 
-// parseMetric reads the name of a metric that links can be compared by.
-func parseMetric(name string) (perigee.Metric, error) {
+// parseMetric reads the name of a metric that can be used in some way.
+func parseMetric(name string, can func(perigee.Metric) bool) (perigee.Metric, error) {
 	if name == "" {
 		name = string(perigee.MetricRTT)
 	}
 	var names []string
 	for _, m := range perigee.Metrics {
-		if !m.Comparable {
+		if !can(m) {
 			continue
 		}
 		if string(m.Name) == name {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"perigee"
 )
 
 func TestTimesInQueries(t *testing.T) {
@@ -96,7 +98,7 @@ func FuzzQuery(f *testing.F) {
 		if err != nil {
 			t.Fatalf("checkQuery passed what does not parse: %v", err)
 		}
-		_, _ = parseMetric(values.Get("metric"))
+		_, _ = parseMetric(values.Get("metric"), perigee.Metric.Drawable)
 		if links, err := parseLinks(values.Get("links")); err == nil {
 			for _, l := range links {
 				if l == "" {

@@ -79,7 +79,7 @@ func (s *server) series(ctx context.Context, in *seriesInput) (*seriesOutput, er
 	if in.Link == "" {
 		return nil, badParameter("link", "link is missing", "Say whose series: link=NAME; /api/v1/links lists the names.")
 	}
-	metric, err := parseMetric(in.Metric)
+	metric, err := parseMetric(in.Metric, perigee.Metric.Drawable)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"time"
 
 	"perigee"
@@ -46,3 +47,36 @@ func NewSummaryResponse(link perigee.LinkRecord, from, to time.Time, summaries [
 }
 
 func maybeOrbit(o perigee.Orbit) *string { return defined(string(o), o != "") }
+
+type summaryInput struct {
+	Link string `path:"link" doc:"Name of the link, percent-encoded."`
+	Site string `query:"site" doc:"Name of the site; needed only if several have a link of this name."`
+	RangeParams
+	Target string `query:"target" doc:"Name of the target; all if absent."`
+	Family string `query:"family" enum:"ipv4,ipv6" doc:"IP version; both if absent."`
+	Load   string `query:"load" enum:"idle,down,up" doc:"Whether the link carried a transfer of the monitor's own; each if absent."`
+}
+
+type summaryOutput struct {
+	Body SummaryResponse
+}
+
+func (s *server) summary(ctx context.Context, in *summaryInput) (*summaryOutput, error) {
+	from, to, err := in.RangeParams.parse(s.now())
+	if err != nil {
+		return nil, err
+	}
+	record, err := s.findLink(ctx, in.Site, in.Link)
+	if err != nil {
+		return nil, err
+	}
+	q, err := StreamParams{Site: record.Site.Name, Target: in.Target, Family: in.Family, Load: in.Load}.query(from, to, record.Link.ID)
+	if err != nil {
+		return nil, err
+	}
+	summaries, err := perigee.Summarize(ctx, s.store, q)
+	if err != nil {
+		return nil, err
+	}
+	return &summaryOutput{NewSummaryResponse(record, from, to, summaries)}, nil
+}

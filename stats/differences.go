@@ -35,9 +35,17 @@ const (
 //
 // The interval includes the resolution of both quantiles (see Histogram.Quantile).
 func QuantileDifferences(a, b []Histogram, measured time.Duration, qs []float64, reference Reference, confidence float64) []Interval {
+	if len(a) != len(b) {
+		return make([]Interval, len(qs))
+	}
+	return quantileDifferences(a, b, measured, qs, reference, confidence, newLongRun)
+}
+
+// quantileDifferences is QuantileDifferences with how windows depend on each other.
+func quantileDifferences(a, b []Histogram, measured time.Duration, qs []float64, reference Reference, confidence float64, depend func(a, b []float64) longRun) []Interval {
 	intervals := make([]Interval, len(qs))
 	wholeA, wholeB := MergeHistograms(a), MergeHistograms(b)
-	if len(a) != len(b) || wholeA.count == 0 || wholeB.count == 0 {
+	if wholeA.count == 0 || wholeB.count == 0 {
 		return intervals
 	}
 	var originA, originB, originError float64
@@ -46,7 +54,7 @@ func QuantileDifferences(a, b []Histogram, measured time.Duration, qs []float64,
 	}
 	for i, q := range qs {
 		x, y := newQuantile(wholeA, a, q), newQuantile(wholeB, b, q)
-		together := newLongRun(x.scores, y.scores)
+		together := depend(x.scores, y.scores)
 		x.weigh(together.varianceA)
 		y.weigh(together.varianceB)
 		in := Interval{Estimate: (x.value - originA) - (y.value - originB), Confidence: confidence, Defined: true}

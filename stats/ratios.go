@@ -28,18 +28,24 @@ func MeanDifference(a, b []Ratio, confidence float64) Interval {
 		differences[i] = x.scores[i]/x.whole - y.scores[i]/y.whole
 	}
 	known := newLongRun(differences, differences)
-	deviation := math.Sqrt(known.varianceA)
-	if deviation <= rounding*max(math.Abs(x.ratio), math.Abs(y.ratio)) {
-		return in
-	}
-	in.bound(func(l level) (below, above float64, ok bool) {
-		return l.t * deviation, l.t * deviation, true
-	}, known.df)
+	in.boundBy(known.varianceA, known.df, max(math.Abs(x.ratio), math.Abs(y.ratio)))
 	return in
 }
 
 // rounding is what ratios may vary by, relatively, without varying at all.
 const rounding = 1e-12
+
+// boundBy is bound for an estimate with a variance, by Student's t; size is that of the
+// ratios it is made of. What does not vary bounds nothing.
+func (i *Interval) boundBy(variance, df, size float64) {
+	deviation := math.Sqrt(variance)
+	if deviation <= rounding*size {
+		return
+	}
+	i.bound(func(l level) (below, above float64, ok bool) {
+		return l.t * deviation, l.t * deviation, true
+	}, df)
+}
 
 // leastMeans is the least number of windows that MeanDifference makes an interval of:
 // simulated, fewer than two cosines give intervals that are right but say nothing.
@@ -57,12 +63,20 @@ const leastMeans = 16
 // 1998; Zou & Donner 2008). Never having lost anything on either link says nothing of
 // how sure that is: the interval is then not Bounded.
 func ShareDifference(a, b []Ratio, confidence float64) Interval {
-	x, y, ok := newShares(a, b)
-	if !ok {
+	if len(a) != len(b) {
+		return Interval{}
+	}
+	return shareDifference(a, b, confidence, newLongRun)
+}
+
+// shareDifference is ShareDifference with how windows depend on each other.
+func shareDifference(a, b []Ratio, confidence float64, depend func(a, b []float64) longRun) Interval {
+	x, y := sharesOf(a), sharesOf(b)
+	if x.whole <= 0 || y.whole <= 0 {
 		return Interval{}
 	}
 	in := Interval{Estimate: x.ratio - y.ratio, Confidence: confidence, Defined: true}
-	together := newLongRun(x.scores, y.scores)
+	together := depend(x.scores, y.scores)
 	effect := max(x.designEffect(together.varianceA), y.designEffect(together.varianceB))
 	if effect == 0 {
 		return in

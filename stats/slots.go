@@ -20,6 +20,12 @@ func (g SlotGrid) locate(second int64) (slot int64, phase int) {
 	return slot, int(second - slot*int64(g.Period))
 }
 
+// Phase returns how many whole seconds before a Unix second its slot began.
+func (g SlotGrid) Phase(second int64) int {
+	_, phase := g.locate(second)
+	return phase
+}
+
 // Start returns the Unix second at which a slot begins.
 func (g SlotGrid) Start(slot int64) int64 { return slot*int64(g.Period) - int64(g.Leap) }
 

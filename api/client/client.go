@@ -121,16 +121,6 @@ func (c *Client) Series(ctx context.Context, metric perigee.MetricName, step tim
 	return series, c.get(ctx, "series", v, &series)
 }
 
-// Compare compares links, all if none is named; f.Link is not used.
-func (c *Client) Compare(ctx context.Context, metric perigee.MetricName, links []string, f Filter) (api.CompareResponse, error) {
-	v := f.values()
-	v.Del("link")
-	set(v, "metric", string(metric))
-	set(v, "links", strings.Join(links, ","))
-	var comparison api.CompareResponse
-	return comparison, c.get(ctx, "compare", v, &comparison)
-}
-
 // Outages returns the outages that overlap a range.
 func (c *Client) Outages(ctx context.Context, f Filter) ([]api.Outage, error) {
 	var outages []api.Outage

@@ -89,7 +89,7 @@ func TestClientAsksEverything(t *testing.T) {
 	if s, err := c.Series(ctx, perigee.MetricRTT, time.Minute, f); err != nil || len(s.Points) != 12 || s.StepSeconds != 60 {
 		t.Errorf("Series = %+v, %v", s, err)
 	}
-	if r, err := c.Compare(ctx, perigee.MetricRTT, []string{odd, "geo"}, f); err != nil || len(r.Pairs) != 1 || r.Pairs[0].A != odd || *r.Pairs[0].ProbabilityALower != 1 {
+	if r, err := c.Compare(ctx, client.CompareFilter{Filter: f, Metric: perigee.MetricRTT, Links: []string{odd, "geo"}}); err != nil || len(r.Pairs) != 1 || r.Pairs[0].A != odd || *r.Pairs[0].ProbabilityALower != 1 {
 		t.Errorf("Compare = %+v, %v", r, err)
 	}
 	if o, err := c.Outages(ctx, f); err != nil || len(o) != 1 || o[0].DurationSeconds != 2 {

@@ -45,19 +45,65 @@ func (f storeFlags) path() (string, error) {
 
 // compareCommand says how links compare.
 type compareCommand struct {
-	storeFlags `embed:""`
-	rangeFlags `embed:""`
-	Links      []string `placeholder:"NAME" help:"The links to compare. Default: all."`
-	Metric     string   `default:"rtt" help:"What to compare by: rtt, pdv, jitter, loss_ratio or availability."`
-	Target     string   `placeholder:"NAME" help:"Compare at this target only. Default: each that the links share."`
-	Family     string   `placeholder:"ipv4|ipv6" help:"Compare this IP version. Default: IPv4 if measured."`
-	JSON       bool     `name:"json" help:"Print JSON, as the REST API's /compare."`
+	storeFlags   `embed:""`
+	rangeFlags   `embed:""`
+	Links        []string `placeholder:"NAME" help:"The links to compare. Default: all."`
+	Metric       string   `default:"rtt" help:"What to compare by: rtt, pdv, jitter, loss_ratio, availability, throughput_down, throughput_up or rtt_loaded."`
+	Quantile     float64  `default:"0.5" help:"Quantile that verdicts are about: 0.5, 0.95 or 0.99. High ones need more data."`
+	Target       string   `placeholder:"NAME" help:"Compare at this target only. Default: each that the links share."`
+	Family       string   `placeholder:"ipv4|ipv6" help:"Compare this IP version. Default: IPv4 if measured."`
+	Load         string   `placeholder:"idle|down|up" help:"Compare probes sent while a transfer of perigee's own went down or up. Default: idle; down for rtt_loaded."`
+	By           string   `placeholder:"GROUP" help:"Compare in each group alone: hour, weekday, day, phase (second of Starlink's slots), load, target or family."`
+	TimeZone     string   `name:"timezone" placeholder:"ZONE" help:"Time zone of hours, weekdays and days, such as Australia/Sydney. Default: UTC."`
+	LeapSeconds  int      `default:"18" help:"With --by phase: seconds by which GPS time is ahead of UTC; 18 since 2017."`
+	Baseline     string   `placeholder:"NAME" help:"Compare every other link with this one. Default: each with each."`
+	BaselineFrom string   `placeholder:"TIME" help:"Compare each link with itself in an earlier period that begins then, written as --from."`
+	BaselineTo   string   `placeholder:"TIME" help:"End of that period. Default: as long as the range, but before it begins."`
+	JSON         bool     `name:"json" help:"Print JSON, as the REST API's /compare."`
+}
+
+// question reads the flags.
+func (c compareCommand) question(now time.Time) (perigee.CompareQuery, error) {
+	q := perigee.CompareQuery{
+		Metric: perigee.MetricName(c.Metric), Quantile: c.Quantile, Target: perigee.TargetID(c.Target), Family: perigee.Family(c.Family), Load: perigee.Load(c.Load),
+		By: perigee.Grouping(c.By), LeapSeconds: c.LeapSeconds, Baseline: perigee.LinkID(c.Baseline),
+	}
+	invalid := func(format string, args ...any) (perigee.CompareQuery, error) {
+		return q, &perigee.Error{Code: perigee.CodeInvalid, Message: fmt.Sprintf(format, args...)}
+	}
+	for _, l := range c.Links {
+		q.Links = append(q.Links, perigee.LinkID(l))
+	}
+	switch {
+	case c.LeapSeconds < 1 || c.LeapSeconds > 60:
+		return invalid("--leap-seconds %d is not within 1 to 60", c.LeapSeconds)
+	case q.Load != "" && q.Load != perigee.LoadIdle && q.Load != perigee.LoadDown && q.Load != perigee.LoadUp:
+		return invalid("--load %q: use idle, down or up", c.Load)
+	}
+	var err error
+	if c.TimeZone != "" {
+		if q.Zone, err = time.LoadLocation(c.TimeZone); err != nil {
+			return invalid("--timezone %q is not a time zone; write its name in the IANA database, such as Australia/Sydney", c.TimeZone)
+		}
+	}
+	if q.From, q.To, err = c.resolve(now); err != nil {
+		return q, err
+	}
+	if q.BaselineFrom, err = parseTime("--baseline-from", c.BaselineFrom, now); err != nil {
+		return q, err
+	}
+	if q.BaselineTo, err = parseTime("--baseline-to", c.BaselineTo, now); err != nil {
+		return q, err
+	}
+	if !q.BaselineFrom.IsZero() && q.From.IsZero() {
+		return invalid("--baseline-from: say with --from where the range begins that is compared with it")
+	}
+	return q, nil
 }
 
 // Run implements the command.
 func (c compareCommand) Run(ctx context.Context, s streams) error {
-	now := time.Now()
-	from, to, err := c.resolve(now)
+	q, err := c.question(time.Now())
 	if err != nil {
 		return err
 	}
@@ -66,13 +112,6 @@ func (c compareCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	defer store.Close()
-	q := perigee.CompareQuery{
-		Metric: perigee.MetricName(c.Metric), From: from, To: to,
-		Target: perigee.TargetID(c.Target), Family: perigee.Family(c.Family),
-	}
-	for _, l := range c.Links {
-		q.Links = append(q.Links, perigee.LinkID(l))
-	}
 	comparison, err := perigee.Compare(ctx, store, q)
 	if err != nil {
 		return err
@@ -95,7 +134,11 @@ func enough(c perigee.Comparison) error {
 	}
 	for _, p := range c.Pairs {
 		if !p.EnoughData {
-			return &perigee.Error{Code: perigee.CodeNotEnoughData, Message: fmt.Sprintf("not enough data for a firm answer on %s and %s; measure for longer or widen --from", p.A, p.B)}
+			what := fmt.Sprintf("%s and %s", p.A, p.B)
+			if p.Group != "" {
+				what += fmt.Sprintf(" (%s)", p.Group)
+			}
+			return &perigee.Error{Code: perigee.CodeNotEnoughData, Message: fmt.Sprintf("not enough data for a firm answer on %s; measure for longer or widen --from", what)}
 		}
 	}
 	return nil
@@ -104,30 +147,131 @@ func enough(c perigee.Comparison) error {
 // writeComparison prints the comparison for a person.
 func writeComparison(w io.Writer, c perigee.Comparison) error {
 	span := c.To.Sub(c.From).Round(time.Second)
-	if _, err := fmt.Fprintf(w, "%s, %s to %s (%s)\n\n", c.Metric.Name, c.From.UTC().Format(time.RFC3339), c.To.UTC().Format(time.RFC3339), span); err != nil {
+	title := fmt.Sprintf("%s, %s to %s (%s)", c.Metric.Name, c.From.UTC().Format(time.RFC3339), c.To.UTC().Format(time.RFC3339), span)
+	if !c.BaselineFrom.IsZero() {
+		title += fmt.Sprintf(" against %s to %s", c.BaselineFrom.UTC().Format(time.RFC3339), c.BaselineTo.UTC().Format(time.RFC3339))
+	}
+	if _, err := fmt.Fprintf(w, "%s\n\n", title); err != nil {
 		return err
 	}
-	if err := summaryTable(c.Links).write(w, 2); err != nil {
+	if err := comparedTable(c).write(w, 2+len(groupTitles(c))); err != nil {
 		return err
 	}
-	if len(c.Pairs) > 0 {
+	lines := planLines(c.Links)
+	for _, p := range c.Pairs {
+		lines = append(lines, pairLines(p)...)
+	}
+	for _, warning := range c.Warnings {
+		lines = append(lines, "warning: "+warning)
+	}
+	if len(lines) > 0 {
 		fmt.Fprintln(w)
 	}
-	for _, p := range c.Pairs {
-		line := p.Verdict
-		if p.ProbabilityDefined {
-			line += fmt.Sprintf("; %s is lower with probability %.2f", p.A, p.ProbabilityALower)
-		}
-		if _, err := fmt.Fprintf(w, "%s / %s (%s): %s\n", p.A, p.B, p.Target, line); err != nil {
+	for _, line := range lines {
+		if _, err := fmt.Fprintln(w, line); err != nil {
 			return err
-		}
-		for _, warning := range p.Warnings {
-			if _, err := fmt.Fprintf(w, "    warning: %s\n", warning); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
+}
+
+// pairLines says how two links compare, and what to bear in mind.
+func pairLines(p perigee.Pair) []string {
+	verdict := p.Verdict
+	if p.ProbabilityDefined {
+		verdict += fmt.Sprintf("; %s is lower with probability %.2f", p.A, p.ProbabilityALower)
+	}
+	pair := fmt.Sprintf("%s / %s", p.A, p.B)
+	if p.A == p.B {
+		pair = fmt.Sprintf("%s now / then", p.A)
+	}
+	lines := []string{fmt.Sprintf("%s (%s): %s", pair, p.Target, verdict)}
+	for _, warning := range p.Warnings {
+		lines = append(lines, "    warning: "+warning)
+	}
+	return lines
+}
+
+// planLines says how much of the time what was promised was met.
+func planLines(links []perigee.Summary) []string {
+	var lines []string
+	add := func(l perigee.Summary, promised string, met, of int, what string) {
+		share := "nothing was measured"
+		if of > 0 {
+			share = fmt.Sprintf("met in %s of the time (%d of %d %s)", percent(float64(met)/float64(of), true), met, of, what)
+		}
+		lines = append(lines, fmt.Sprintf("%s was promised %s: %s", l.Sample.Stream.Link, promised, share))
+	}
+	for _, l := range links {
+		k := l.Plan
+		if k.Plan.Down > 0 {
+			add(l, bitRate(k.Plan.Down)+" down", k.DownMet, k.Down, "transfers")
+		}
+		if k.Plan.Up > 0 {
+			add(l, bitRate(k.Plan.Up)+" up", k.UpMet, k.Up, "transfers")
+		}
+		if k.Plan.Availability > 0 {
+			add(l, percent(k.Plan.Availability, true)+" available", k.DaysMet, k.Days, "days")
+		}
+	}
+	return lines
+}
+
+// comparedTable shows one row for each link of each group and period.
+func comparedTable(c perigee.Comparison) *table {
+	if c.Metric.Unit == "bits_per_second" {
+		return ratesTable(c)
+	}
+	t := summaryTable(c.Links)
+	t.rows[0] = append(groupTitles(c), t.rows[0]...)
+	for i, l := range c.Links {
+		t.rows[i+1] = append(groupName(c, l), t.rows[i+1]...)
+	}
+	return t
+}
+
+// ratesTable shows the rates of transfers.
+func ratesTable(c perigee.Comparison) *table {
+	t := &table{}
+	t.add(append(groupTitles(c), "link", "target", "transfers", "unsteady", "min", "p5", "p50", "p95", "max", "mean")...)
+	for _, l := range c.Links {
+		some := l.Rates.Count > 0
+		rate := func(v float64, ok bool) string {
+			if !ok {
+				return undefined
+			}
+			return bitRate(v)
+		}
+		t.add(append(groupName(c, l), string(l.Sample.Stream.Link), string(l.Sample.Stream.Target), count(l.Rates.Count), count(int64(l.Unsteady)),
+			rate(l.Rates.Min, some), rate(l.Rates.Quantile(0.05)), rate(l.Rates.Quantile(0.5)), rate(l.Rates.Quantile(0.95)), rate(l.Rates.Max, some), rate(l.Rates.Mean, some))...)
+	}
+	return t
+}
+
+func groupTitles(c perigee.Comparison) []string {
+	var titles []string
+	if c.By != "" {
+		titles = append(titles, string(c.By))
+	}
+	if !c.BaselineFrom.IsZero() {
+		titles = append(titles, "period")
+	}
+	return titles
+}
+
+func groupName(c perigee.Comparison, l perigee.Summary) []string {
+	var names []string
+	if c.By != "" {
+		names = append(names, l.Group)
+	}
+	if !c.BaselineFrom.IsZero() {
+		period := "now"
+		if l.Baseline {
+			period = "then"
+		}
+		names = append(names, period)
+	}
+	return names
 }
 
 // summaryTable shows one row for each stream.
