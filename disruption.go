@@ -36,7 +36,7 @@ const (
 	BlameLink    Blame = "link"    // beyond its first hop, where that is probed
 	BlameLAN     Blame = "lan"     // the link's first hop did not answer either
 	BlameLocal   Blame = "local"   // the monitor's own machine could not send
-	BlamePath    Blame = "path"    // this target over this link alone: a way between the two
+	BlamePath    Blame = "path"    // a part of what goes over the link: one target, or one IP version
 	BlameMonitor Blame = "monitor" // nothing is known to have failed but the monitor
 	BlameUnknown Blame = "unknown" // there is nothing to tell by
 )

@@ -18,7 +18,7 @@ const (
 )
 
 // gapTouch is how near the end of a gap an outage must begin to be suspected of being
-// the gap's: a machine that wakes has no network at first.
+// the gap's: a machine that wakes or starts has no network at first.
 const gapTouch = 2 * time.Second
 
 // cause is who is to blame for an outage. Outages of the same cause that overlap are one
@@ -44,7 +44,11 @@ func (e *evidence) judge(o Outage) judgment {
 	}
 	switch {
 	case o.silence():
-		return e.compare(p, s)
+		v := e.compare(p, s)
+		if o.Stream.Load == LoadDown || o.Stream.Load == LoadUp {
+			v.why += "; a transfer of the monitor's own ran over " + string(p.link)
+		}
+		return v
 	case o.Reason == reasonNoCarrier || o.Reason == reasonNoNeighbor:
 		return judgment{cause{blame: BlameLAN}, ClassLocal, fmt.Sprintf("%s: the system said %q: the cable, or what is at its other end", p.link, o.Reason)}
 	}
@@ -75,8 +79,8 @@ func (e *evidence) monitors(o Outage, s span) (judgment, bool) {
 		if hole.overlap(s.from, s.to) > length/2 {
 			return blame("the monitor itself was not measuring for most of it (%s)", g.Reason)
 		}
-		if g.Reason == GapClockStep {
-			continue // measuring went on
+		if g.Reason == GapClockStep || g.Reason == GapStalled {
+			continue // the network was there all the time
 		}
 		since := s.from.Sub(g.End)
 		if since > -gapTouch && since <= gapTouch && length < LongDisruption && !e.endedAt(pathOf(o.Stream), g.Start) {
@@ -92,83 +96,120 @@ func (e *evidence) endedAt(p path, start time.Time) bool {
 	return e.silent[p].within(span{start.Add(-gapTouch), start}) > 0
 }
 
+// scene is how other paths did during the silence of one.
+type scene struct {
+	path
+	targets tally  // others over the same link by the same IP version, or silent ones by the other if there are none
+	links   tally  // others to the same target by it
+	version []path // those over the same link that answered by the other IP version, if none did by this
+	hop     fate   // of the link's first hop
+}
+
+// scene looks at the paths around p in s.
+func (e *evidence) scene(p path, s span) scene {
+	around := func(selected func(path) bool) tally {
+		return e.count(s, func(o path) bool { return o != p && o.target != FirstHop && selected(o) })
+	}
+	c := scene{
+		path:    p,
+		targets: around(func(o path) bool { return o.link == p.link && o.family == p.family }),
+		links:   around(func(o path) bool { return o.target == p.target && o.family == p.family }),
+		hop:     e.firstHop(p.link, s),
+	}
+	if other := around(func(o path) bool { return o.link == p.link && o.family != p.family }); c.targets.answered == nil {
+		c.version = other.answered
+		if c.targets.measured() == 0 && other.answered == nil {
+			c.targets = other // silence by the other version is better evidence than none
+		}
+	}
+	return c
+}
+
 // compare says by the fates of the other paths who is to blame for the silence of p in s.
 func (e *evidence) compare(p path, s span) judgment {
-	overLink := func(family Family) func(path) bool {
-		return func(o path) bool {
-			return o.link == p.link && o.target != FirstHop && o.target != p.target && (family == "" || o.family == family)
-		}
-	}
-	others := e.count(s, overLink(p.family))
-	if others.measured() == 0 { // the other IP version is better than nothing
-		others = e.count(s, func(o path) bool { return o != p && o.link == p.link && o.target != FirstHop })
-	}
-	if p.target == FirstHop {
-		return e.compareFirstHop(p, others)
-	}
-	links := e.count(s, func(o path) bool { return o.link != p.link && o.target == p.target && o.family == p.family })
-	hop := e.firstHop(p.link, s)
-
+	c := e.scene(p, s)
+	noLinkBut := c.links.answered != nil || c.links.measured() == 0
 	switch {
+	case p.target == FirstHop:
+		return c.firstHopLost()
 	case 2*e.measured[p].within(s) < s.to.Sub(s.from) && !s.to.Before(e.last[p.link]):
-		return judgment{cause: cause{BlameUnknown, p.link, p.target},
-			why: "it is too early to tell: what others did at the time is stored when the fate of their probes is decided"}
-	case hop == silent:
+		return c.unknown("it is too early to tell: what others did at the time is stored when the fate of their probes is decided")
+	case c.hop == silent:
 		return judgment{cause: cause{blame: BlameLAN}, why: fmt.Sprintf("the first hop of %s did not answer either", p.link)}
-	case others.measured() == 0 && links.measured() == 0:
-		return judgment{cause: cause{BlameUnknown, p.link, p.target},
-			why: fmt.Sprintf("one link and one target were measured, so %s cannot be told from %s%s", p.link, p.target, beyond(hop))}
-	case links.answered == nil && others.silent == nil:
-		why := fmt.Sprintf("%s lost %s", all(len(links.silent)+1, "link"), p.target)
-		if others.answered == nil {
-			why += "; no other target was measured, so what all links share is not excluded" + beyond(hop)
-		} else {
-			why += fmt.Sprintf(", while %s answered over %s", some(others.answered, byTarget), p.link)
-		}
-		return judgment{cause: cause{blame: BlameTarget, target: p.target}, why: why}
-	case others.answered == nil && (links.answered != nil || links.measured() == 0):
-		why := fmt.Sprintf("%s lost %s", p.link, p.target)
-		if others.silent != nil {
-			why = fmt.Sprintf("%s lost %s", p.link, all(len(others.silent)+1, "target"))
-		}
-		if links.answered != nil {
-			why += fmt.Sprintf(", while %s reached %s", some(links.answered, byLink), p.target)
-		}
-		if hop == unmeasured {
-			why += "; its first hop is not probed, so the way to it is not excluded"
-		}
-		return judgment{cause: cause{blame: BlameLink, link: p.link}, why: why + beyond(hop)}
-	case others.answered == nil: // all targets over this link, and all links to this target
-		return e.compareAll(p, s, hop)
-	case links.answered != nil && others.silent == nil:
+	case c.targets.measured() == 0 && c.links.measured() == 0 && c.version == nil:
+		return c.unknown("one link and one target were measured, so %s cannot be told from %s%s", p.link, p.target, beyond(c.hop))
+	case c.targets.silent == nil && c.links.answered == nil && c.targets.measured()+c.links.measured() > 0:
+		return c.targetLost()
+	case c.version != nil && noLinkBut:
+		return judgment{cause: cause{blame: BlamePath, link: p.link},
+			why: fmt.Sprintf("%s lost %s by %s, and reached %s by the other IP version", p.link, p.target, versions[p.family], some(c.version, byTarget))}
+	case c.targets.answered == nil && noLinkBut:
+		return c.linkLost()
+	case c.targets.answered == nil:
+		return e.bothLost(c, s)
+	case c.targets.silent == nil:
 		return judgment{cause: cause{BlamePath, p.link, p.target},
-			why: fmt.Sprintf("%s lost %s, but not %s; and %s reached %s", p.link, p.target, some(others.answered, byTarget), some(links.answered, byLink), p.target)}
+			why: fmt.Sprintf("%s lost %s, but not %s; and %s reached %s", p.link, p.target, some(c.targets.answered, byTarget), some(c.links.answered, byLink), p.target)}
 	}
-	return judgment{cause: cause{BlameUnknown, p.link, p.target},
-		why: fmt.Sprintf("%s lost %d of %s, and %d of %s lost %s", p.link, len(others.silent)+1, count(others.measured()+1, "target"),
-			len(links.silent)+1, count(links.measured()+1, "link"), p.target)}
+	return c.unknown("%s lost %d of %s, and %d of %s lost %s", p.link, len(c.targets.silent)+1, count(c.targets.measured()+1, "target"),
+		len(c.links.silent)+1, count(c.links.measured()+1, "link"), p.target)
 }
 
-// compareFirstHop judges the silence of a first hop.
-func (e *evidence) compareFirstHop(p path, targets tally) judgment {
-	if targets.answered != nil {
-		return judgment{cause: cause{BlameTarget, p.link, p.target},
-			why: fmt.Sprintf("the first hop of %s did not answer, while %s did beyond it", p.link, some(targets.answered, byTarget))}
-	}
-	return judgment{cause: cause{blame: BlameLAN}, why: fmt.Sprintf("the first hop of %s did not answer", p.link)}
+var versions = map[Family]string{IPv4: "IPv4", IPv6: "IPv6"}
+
+// unknown blames nobody.
+func (c scene) unknown(format string, args ...any) judgment {
+	return judgment{cause: cause{BlameUnknown, c.link, c.target}, why: fmt.Sprintf(format, args...)}
 }
 
-// compareAll judges a silence of all targets over p's link and of all links to p's
-// target.
-func (e *evidence) compareAll(p path, s span, hop fate) judgment {
-	if everything := e.count(s, func(o path) bool { return o.target != FirstHop }); everything.answered != nil {
-		return judgment{cause: cause{blame: BlameLink, link: p.link},
-			why: fmt.Sprintf("%s reached no target; and %s was lost over every link, so two things failed at once", p.link, p.target)}
+// targetLost judges a target that was lost over all links, or over the only one, while
+// others were not.
+func (c scene) targetLost() judgment {
+	why := fmt.Sprintf("%s lost %s", all(len(c.links.silent)+1, "link"), c.target)
+	if c.targets.answered != nil {
+		why += fmt.Sprintf(", while %s answered over %s", some(c.targets.answered, byTarget), c.link)
+	} else {
+		why += "; no other target was measured, so what all links share is not excluded" + beyond(c.hop)
 	}
-	if hop == answered {
+	return judgment{cause: cause{blame: BlameTarget, target: c.target}, why: why}
+}
+
+// linkLost judges a link over which all targets were lost, while others reached them or
+// were not measured.
+func (c scene) linkLost() judgment {
+	why := fmt.Sprintf("%s lost %s", c.link, c.target)
+	if c.targets.silent != nil {
+		why = fmt.Sprintf("%s lost %s", c.link, all(len(c.targets.silent)+1, "target"))
+	}
+	if c.links.answered != nil {
+		why += fmt.Sprintf(", while %s reached %s", some(c.links.answered, byLink), c.target)
+	}
+	if c.hop == unmeasured {
+		why += "; its first hop is not probed, so the way to it is not excluded"
+	}
+	return judgment{cause: cause{blame: BlameLink, link: c.link}, why: why + beyond(c.hop)}
+}
+
+// bothLost judges a silence of all targets over a link and of all links to a target.
+func (e *evidence) bothLost(c scene, s span) judgment {
+	everything := e.count(s, func(o path) bool { return o.target != FirstHop })
+	switch {
+	case everything.answered != nil:
+		return judgment{cause: cause{blame: BlameLink, link: c.link},
+			why: fmt.Sprintf("%s reached no target; and %s was lost over every link, so two things failed at once", c.link, c.target)}
+	case c.hop == answered:
 		return judgment{cause: cause{blame: BlameUnknown}, why: "no link reached any target, though first hops answered: something beyond them that all links share"}
 	}
 	return judgment{cause: cause{blame: BlameUnknown}, why: "no link reached any target: the LAN, the power or the machine; a first_hop for each link would tell"}
+}
+
+// firstHopLost judges the silence of a first hop.
+func (c scene) firstHopLost() judgment {
+	if heard := append(c.targets.answered, c.version...); heard != nil {
+		return judgment{cause: cause{BlameTarget, c.link, c.target},
+			why: fmt.Sprintf("the first hop of %s did not answer, while %s did beyond it", c.link, some(heard, byTarget))}
+	}
+	return judgment{cause: cause{blame: BlameLAN}, why: fmt.Sprintf("the first hop of %s did not answer", c.link)}
 }
 
 // firstHop tells how the first hop of link did, by whatever IP version.

@@ -73,6 +73,19 @@ func TestOpenDisruptions(t *testing.T) {
 	}
 }
 
+// Where a transfer begins, an outage goes on in another stream: it is one disruption.
+func TestDisruptionsSpanLoads(t *testing.T) {
+	h := newHouse(2, 2).fail("link-1", "", 600, 605)
+	for _, o := range h.batch.Outages[:2] {
+		o.Stream.Load, o.Start, o.End = perigee.LoadDown, h.at(605.05), h.at(615)
+		h.batch.Outages = append(h.batch.Outages, o)
+	}
+	d := disruptions(t, h, perigee.DisruptionQuery{})
+	if got, want := h.say(d), "long link [link-1] [far-1 far-2] 600-615"; got != want || len(d[0].Outages) != 4 || !strings.HasSuffix(d[0].Why, "a transfer of the monitor's own ran over link-1") {
+		t.Errorf("got %s of %d outages (%s), want %s of 4", got, len(d[0].Outages), d[0].Why, want)
+	}
+}
+
 // An outage is known before the windows of its time are stored: until then nobody is
 // blamed.
 func TestTooEarlyToTell(t *testing.T) {

@@ -92,16 +92,8 @@ func (e *evidence) read(ctx context.Context, store Store, q DisruptionQuery) (er
 	if e.gaps, err = store.Gaps(ctx, around); err != nil {
 		return err
 	}
-	measured := map[path][]span{}
-	err = scan(ctx, store, around, Days, func(s Sample) {
-		p := pathOf(s.Stream)
-		measured[p] = append(measured[p], span{s.Start, s.End()})
-	})
-	if err != nil {
+	if err = e.readMeasured(ctx, store, around); err != nil {
 		return err
-	}
-	for p, spans := range measured {
-		e.measured[p] = timeline(subtract(union(spans), e.holes(p.link)))
 	}
 	silent, unsent := map[path][]span{}, map[path][]span{}
 	for _, o := range e.around {
@@ -119,6 +111,30 @@ func (e *evidence) read(ctx context.Context, store Store, q DisruptionQuery) (er
 	}
 	e.forgive()
 	return e.look(ctx, store)
+}
+
+// readMeasured reads when paths were measured, in the whole hours that q spans: by hour,
+// or by day where it spans days.
+func (e *evidence) readMeasured(ctx context.Context, store Store, q Query) error {
+	pieces := parts(q.From, q.To, Days)
+	if len(pieces) == 1 {
+		pieces[0].resolution = Hours // there are many windows in a few hours
+	}
+	measured := map[path][]span{}
+	for _, piece := range pieces {
+		q.From, q.To, q.Resolution = piece.from, piece.to, piece.resolution
+		for s, err := range store.Samples(ctx, q) {
+			if err != nil {
+				return err
+			}
+			p := pathOf(s.Stream)
+			measured[p] = append(measured[p], span{s.Start, s.End()})
+		}
+	}
+	for p, spans := range measured {
+		e.measured[p] = subtract(union(spans), e.holes(p.link))
+	}
+	return nil
 }
 
 // choose keeps the outages that overlap the range, and those that follow on one another
@@ -183,12 +199,12 @@ const (
 )
 
 // fateOf says how path p did in most of s. What the machine itself failed to send says
-// nothing of a path: it counts as unmeasured unless own is set.
-func (e *evidence) fateOf(p path, s span, own bool) fate {
+// nothing of a path: it counts as unmeasured.
+func (e *evidence) fateOf(p path, s span) fate {
 	half := s.to.Sub(s.from) / 2
 	switch {
 	case e.silent[p].within(s) >= half || e.brieflySilent(p, s):
-		if !own && e.unsent[p].within(s) >= half {
+		if e.unsent[p].within(s) >= half {
 			return unmeasured
 		}
 		return silent
@@ -210,7 +226,7 @@ func (e *evidence) count(s span, selected func(path) bool) tally {
 		if !selected(p) {
 			continue
 		}
-		switch e.fateOf(p, s, false) {
+		switch e.fateOf(p, s) {
 		case answered:
 			t.answered = append(t.answered, p)
 		case silent:

@@ -32,7 +32,17 @@ func newHouse(links, targets int) *house {
 }
 
 func (h *house) stream(link perigee.LinkID, target perigee.TargetID) perigee.Stream {
-	return perigee.Stream{Site: "home", Link: link, Target: target, Method: perigee.MethodICMP, Family: perigee.IPv4, Load: perigee.LoadIdle}
+	s := perigee.Stream{Site: "home", Link: link, Target: target, Method: perigee.MethodICMP, Family: perigee.IPv4, Load: perigee.LoadIdle}
+	if strings.HasPrefix(string(target), "six") {
+		s.Family = perigee.IPv6
+	}
+	return s
+}
+
+// withIPv6 adds a target that is probed by IPv6.
+func (h *house) withIPv6(targets ...perigee.TargetID) *house {
+	h.targets = append(h.targets, targets...)
+	return h
 }
 
 // fail adds outages of the named links at the named targets ("" is all, first hops
@@ -174,6 +184,36 @@ func TestDisruptionsAreBlamed(t *testing.T) {
 			"monitor monitor [link-1] [far-1] 490-580", "not measuring for most of it"},
 		"the_monitors_prober": {newHouse(1, 1).failBecause("", "", 600, 605, "prober not running"),
 			"monitor monitor [link-1] [far-1] 600-605", ""},
+		"one_version_of_a_link": {newHouse(2, 1).withIPv6("six-1", "six-2").fail("link-1", "six-1", 600, 660).fail("link-1", "six-2", 600, 660),
+			"long path [link-1] [six-1 six-2] 600-660", "link-1 lost six-1 by IPv6, and reached far-1 by the other IP version"},
+		"a_link_with_both_versions": {newHouse(2, 1).withIPv6("six-1").fail("link-1", "", 600, 660),
+			"long link [link-1] [far-1 six-1] 600-660", "link-1 lost all 2 targets, while link-2 reached far-1"},
+		"a_target_of_one_version": {newHouse(2, 1).withIPv6("six-1", "six-2").fail("", "six-1", 600, 660),
+			"long target [link-1 link-2] [six-1] 600-660", "all 2 links lost six-1, while six-2 answered"},
+		"one_link_and_a_target_of_each_version": {newHouse(1, 1).withIPv6("six-1").fail("", "six-1", 600, 660),
+			"long path [link-1] [six-1] 600-660", "link-1 lost six-1 by IPv6"},
+		"one_link_that_loses_both": {newHouse(1, 1).withIPv6("six-1").fail("", "", 600, 660),
+			"long link [link-1] [far-1 six-1] 600-660", ""},
+		"half_of_the_time_is_silence": {newHouse(2, 2).fail("link-1", "far-1", 600, 660).fail("link-1", "far-2", 630, 660),
+			"long link [link-1] [far-1 far-2] 600-660", ""},
+		"less_than_half_is_not": {newHouse(2, 2).fail("link-1", "far-1", 600, 660).fail("link-1", "far-2", 630.1, 660),
+			"long path [link-1] [far-1] 600-660\nlong link [link-1] [far-2] 630.1-660", ""},
+		"a_second_apart_is_one": {newHouse(1, 2).fail("", "", 600, 603).fail("", "", 604, 606),
+			"short link [link-1] [far-1 far-2] 600-606", ""},
+		"two_seconds_after_a_gap": {newHouse(1, 2).gap(500, 600, perigee.GapCrashed).fail("", "", 602, 605),
+			"monitor monitor [link-1] [far-1 far-2] 602-605", ""},
+		"more_than_two_after_it": {newHouse(1, 2).gap(500, 600, perigee.GapCrashed).fail("", "", 602.1, 605),
+			"short link [link-1] [far-1 far-2] 602.1-605", ""},
+		"ten_seconds_after_a_gap": {newHouse(1, 2).gap(500, 600, perigee.GapStopped).fail("", "", 600, 610),
+			"long link [link-1] [far-1 far-2] 600-610", ""},
+		"after_a_stall_the_network_is_there": {newHouse(2, 2).gap(598, 600, perigee.GapStalled).failBecause("link-1", "", 600, 603, "interface down"),
+			"local local [link-1] [far-1 far-2] 600-603", ""},
+		"after_the_clock_was_set": {newHouse(1, 2).gap(599, 600, perigee.GapClockStep).fail("", "", 600, 603),
+			"short link [link-1] [far-1 far-2] 600-603", ""},
+		"a_first_hop_without_a_route": {withHops(newHouse(2, 2)).failBecause("link-1", perigee.FirstHop, 600, 660, "target not resolved").fail("link-1", "", 600, 660),
+			"long link [link-1] [far-1 far-2] 600-660\nlocal local [link-1] [first-hop] 600-660", "refused most probes"},
+		"a_target_without_an_address": {newHouse(2, 2).failBecause("", "far-1", 600, 660, "target not resolved"),
+			"long target [link-1 link-2] [far-1] 600-660", ""},
 		"flapping_is_one": {newHouse(1, 2).fail("", "", 600, 603).fail("", "", 603.4, 606),
 			"short link [link-1] [far-1 far-2] 600-606", ""},
 		"two_failures_are_two": {newHouse(1, 2).fail("", "", 600, 603).fail("", "", 605, 606),

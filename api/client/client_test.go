@@ -68,6 +68,19 @@ func monitor(t *testing.T, o api.Options) *client.Client {
 	return c
 }
 
+func TestClientAsksForDisruptions(t *testing.T) {
+	c := monitor(t, api.Options{})
+	f := client.Calendar{Filter: client.Filter{Site: "home", Link: odd, From: epoch, To: epoch.Add(12 * time.Minute)}, By: perigee.ByMonth, Timezone: "Australia/Canberra"}
+	list, err := c.Disruptions(t.Context(), f)
+	if err != nil || len(list) != 1 || list[0].Links[0] != odd || list[0].DurationSeconds != 2 || list[0].Blame != "monitor" {
+		t.Errorf("Disruptions = %+v, %v", list, err)
+	}
+	a, err := c.Availability(t.Context(), f)
+	if err != nil || len(a.Links) != 1 || a.By != "month" || a.Timezone != "Australia/Canberra" || len(a.Links[0].Total.Excused) != 1 || len(a.Links[0].Periods) != 1 {
+		t.Errorf("Availability = %+v, %v", a, err)
+	}
+}
+
 func TestClientAsksEverything(t *testing.T) {
 	c := monitor(t, api.Options{Export: func(_ context.Context, w io.Writer, format string, q perigee.Query) error {
 		_, err := io.WriteString(w, format+" "+string(q.Links[0])+" "+string(q.Resolution))

@@ -319,6 +319,28 @@ func TestDoctor(t *testing.T) {
 	if status != exitFailed || !strings.Contains(stdout, "failed   link one: to far: ") || !strings.Contains(stdout, "no such device") {
 		t.Errorf("exit status %d\n%s", status, stdout)
 	}
+	hop := func(name, hop string) string {
+		file := filepath.Join(dir, name)
+		text := fmt.Sprintf("links:\n  - {name: one, orbit: terrestrial, interface: main0, first_hop: %s}\ntargets:\n  - {name: far, address: %s}\nstorage: {path: %s}\n", hop, lab.Target(), dir)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	stdout, _, status = perigeeRun(t, "doctor", "--config="+hop("none.yaml", "auto"))
+	if status == exitDone || !strings.Contains(stdout, "failed   link one: first_hop: the route of link one to 198.18.255.1 has no gateway; write the first hop's address") {
+		t.Errorf("no gateway: exit status %d\n%s", status, stdout)
+	}
+	end, _ := l.Link("main")
+	routeByGateway(t, end)
+	stdout, _, status = perigeeRun(t, "doctor", "--config="+hop("auto.yaml", "auto"))
+	if status != exitDone || !strings.Contains(stdout, "ok       link one: to first-hop 198.18.1.2 by device main0") {
+		t.Errorf("a gateway: exit status %d\n%s", status, stdout)
+	}
+	stdout, _, status = perigeeRun(t, "doctor", "--config="+hop("address.yaml", "198.18.1.2"))
+	if status != exitDone || !strings.Contains(stdout, "ok       link one: to first-hop by device main0") {
+		t.Errorf("an address: exit status %d\n%s", status, stdout)
+	}
 	if sent := l.Stats("main").Entered[lab.Up]; sent != 0 {
 		t.Errorf("doctor sent %d packets", sent)
 	}
