@@ -271,12 +271,14 @@ func TestReportNumbersAreTheAPIs(t *testing.T) {
 	}
 
 	// Verdicts, word for word.
-	var compared api.CompareResponse
-	ask(t, dir, "/compare", url.Values{"from": span["from"], "to": span["to"], "metric": {"rtt"}}, &compared)
-	words := plainText(parts["summary"])
-	for _, p := range compared.Pairs {
-		if !strings.Contains(words, p.Verdict) {
-			t.Errorf("%s against %s: not told that %q", p.A, p.B, p.Verdict)
+	for metric, part := range map[string]string{"rtt": "summary", "loss_ratio": "pairs", "availability": "pairs"} {
+		var compared api.CompareResponse
+		ask(t, dir, "/compare", url.Values{"from": span["from"], "to": span["to"], "metric": {metric}}, &compared)
+		words := plainText(parts[part])
+		for _, p := range compared.Pairs {
+			if !strings.Contains(words, p.Verdict) {
+				t.Errorf("%s against %s: not told that %q", p.A, p.B, p.Verdict)
+			}
 		}
 	}
 }
@@ -543,6 +545,40 @@ func TestReportRefuses(t *testing.T) {
 	}
 	if _, stderr, status = perigeeRun(t, "report", "--store="+dir, "--timezone=Australia/Sydney", "--force"); status != exitDone {
 		t.Errorf("exit status %d: %s", status, stderr)
+	}
+}
+
+// What is wrong with the measuring itself stands where it cannot be missed.
+func TestReportWarns(t *testing.T) {
+	dir := storedReport(t)
+	store, err := sqlite.Open(t.Context(), storeFile(dir), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A link with round trips of 40 ms is called geostationary, the clock was set, and TCP
+	// connects before light could have come back.
+	err = store.Describe(t.Context(), perigee.Site{Name: "home"}, []perigee.Link{{ID: "fibre", Orbit: perigee.OrbitGEO, Interface: "eth0"}})
+	if err == nil {
+		err = store.Append(t.Context(), perigee.Batch{
+			Events: []perigee.Event{{Site: "home", Time: reportBegin.Add(time.Minute), Kind: perigee.EventClockBack}},
+			Throughputs: []perigee.Throughput{{
+				Stream: perigee.Stream{Site: "home", Link: "star link", Target: "far", Method: perigee.MethodTransfer, Family: perigee.IPv4, Load: perigee.LoadUp},
+				Start:  reportBegin.Add(time.Minute), Length: time.Second, Rate: 1e6, Steady: true, Error: -1, Retransmitted: -1, Bytes: 1, SeriesStep: time.Second, Series: []int64{1},
+				Connect: perigee.Connect{TCP: time.Millisecond}, Idle: perigee.Latency{Sent: 1, Received: 1, Min: 0.6, P50: 0.6, P95: 0.6, P99: 0.6, Mean: 0.6},
+			}},
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	parts := sections(t, readFile(t, makeReport(t, "--store="+dir, "--links=fibre,star link")))
+	for part, want := range map[string]string{"summary": "clock was set once", "link-1": "fibre is called geo, but its smallest RTT", "link-2": "in 1 of 1 transfers TCP connected faster"} {
+		if words := plainText(parts[part]); !strings.Contains(words, want) {
+			t.Errorf("%s does not warn that %q", part, want)
+		}
 	}
 }
 

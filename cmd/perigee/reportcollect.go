@@ -324,6 +324,9 @@ func collectEvents(ctx context.Context, store perigee.Store, q question, r *docu
 	for kind, n := range counts {
 		r.Events = append(r.Events, document.EventCount{Kind: kind, Count: n})
 	}
+	if n := counts[perigee.EventClockForward] + counts[perigee.EventClockBack]; n > 0 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("the monitor's clock was set %s in the range: times before and after do not fit exactly", times(n)))
+	}
 	slices.SortFunc(r.Events, func(a, b document.EventCount) int { return cmp.Compare(a.Kind, b.Kind) })
 	return nil
 }
@@ -334,4 +337,11 @@ func appendNew(list []string, s string) []string {
 		return list
 	}
 	return append(list, s)
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }

@@ -34,6 +34,7 @@ type Report struct {
 	Disruptions []perigee.Disruption // of all links
 	Gaps        []perigee.Gap        // that overlap the range, in order
 	Events      []EventCount
+	Warnings    []string // about all links
 	Data        Data
 }
 
