@@ -184,6 +184,11 @@ func TestReportNumbersAreTheAPIs(t *testing.T) {
 
 	var availability api.AvailabilityResponse
 	ask(t, dir, "/availability", span, &availability)
+	compareBy := func(metric string) (answer api.CompareResponse) {
+		ask(t, dir, "/compare", url.Values{"from": span["from"], "to": span["to"], "metric": {metric}}, &answer)
+		return answer
+	}
+	down, up := compareBy("throughput_down"), compareBy("throughput_up")
 	var all []map[string][]float64
 	for i, l := range availability.Links {
 		expected := map[string][]float64{}
@@ -227,29 +232,20 @@ func TestReportNumbersAreTheAPIs(t *testing.T) {
 				expect("floor", c.FloorSeconds)
 			}
 		}
-		if l.Link == "fibre" {
-			var transfers []api.Throughput
-			ask(t, dir, "/throughput", url.Values{"from": span["from"], "to": span["to"], "link": {l.Link}}, &transfers)
-			rates := map[string][]float64{}
-			for _, one := range transfers {
-				if !one.Steady {
+		for direction, transferred := range map[string]api.CompareResponse{"down": down, "up": up} {
+			for _, c := range transferred.Links {
+				if c.Link != l.Link || c.Rates.Transfers == 0 {
 					continue
 				}
-				rates[one.Direction] = append(rates[one.Direction], one.BitsPerSecond)
-			}
-			for direction, list := range rates {
-				sum, met := 0.0, 0.0
-				for _, v := range list {
-					sum += v
-					if v >= map[string]float64{"down": 90e6, "up": 20e6}[direction] {
-						met++
-					}
+				metric := "throughput_" + direction
+				expect(metric+"/mean", c.Rates.Mean)
+				expect(metric+"/min", c.Rates.Min)
+				expect(metric+"/max", c.Rates.Max)
+				kept := c.Plan.Down
+				if direction == "up" {
+					kept = c.Plan.Up
 				}
-				n := float64(len(list))
-				expected["throughput_"+direction+"/mean"] = []float64{sum / n}
-				expected["throughput_"+direction+"/min"] = []float64{slices.Min(list)}
-				expected["throughput_"+direction+"/max"] = []float64{slices.Max(list)}
-				expected["throughput_"+direction+"/plan_met"] = []float64{met / n}
+				expect(metric+"/plan_met", kept.MetRatio)
 			}
 		}
 		all = append(all, expected)
@@ -271,9 +267,8 @@ func TestReportNumbersAreTheAPIs(t *testing.T) {
 	}
 
 	// Verdicts, word for word.
-	for metric, part := range map[string]string{"rtt": "summary", "loss_ratio": "pairs", "availability": "pairs"} {
-		var compared api.CompareResponse
-		ask(t, dir, "/compare", url.Values{"from": span["from"], "to": span["to"], "metric": {metric}}, &compared)
+	for metric, part := range map[string]string{"rtt": "summary", "loss_ratio": "pairs", "availability": "pairs", "throughput_down": "pairs", "rtt_loaded": "pairs"} {
+		compared := compareBy(metric)
 		words := plainText(parts[part])
 		for _, p := range compared.Pairs {
 			if !strings.Contains(words, p.Verdict) {

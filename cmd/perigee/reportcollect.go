@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"perigee"
-	"perigee/api"
 	document "perigee/internal/report"
 )
 
@@ -129,9 +128,13 @@ func collect(ctx context.Context, store reportStore, q question) (document.Repor
 	if err != nil {
 		return r, err
 	}
+	kept, err := perigee.KeptPlans(ctx, store, records, q.from, q.to)
+	if err != nil {
+		return r, err
+	}
 	r.Disruptions = disruptions
-	for _, record := range records {
-		l := document.Link{Link: record.Link, Transfers: transfers[record.Link.ID]}
+	for i, record := range records {
+		l := document.Link{Link: record.Link, Transfers: transfers[record.Link.ID], Kept: kept[i]}
 		for _, s := range summaries {
 			if s.Sample.Stream.Link == record.Link.ID {
 				l.Streams = append(l.Streams, s)
@@ -232,11 +235,10 @@ func collectTransfers(ctx context.Context, store perigee.Store, q question) (map
 		if t.Bytes == 0 {
 			continue // it broke before anything arrived: it says nothing of the rate
 		}
-		t.Series, t.TCP = nil, nil
-		suspected := api.NewThroughput(t).PEPSuspected
+		suspected, _ := t.SuspectPEP()
 		transfers[t.Stream.Link] = append(transfers[t.Stream.Link], document.Transfer{
 			Start: t.Start, Length: t.Length, Direction: t.Stream.Load, Target: t.Stream.Target, Method: t.Stream.Method, Rate: t.Rate, Steady: t.Steady,
-			Bytes: t.Bytes, Idle: t.Idle, Loaded: t.Loaded, PEPSuspected: suspected != nil && *suspected,
+			Bytes: t.Bytes, Idle: t.Idle, Loaded: t.Loaded, PEPSuspected: suspected,
 		})
 	}
 	return transfers, nil
@@ -245,36 +247,14 @@ func collectTransfers(ctx context.Context, store perigee.Store, q question) (map
 // ratesOf sums up a link's transfers by direction.
 func ratesOf(l document.Link) map[perigee.Load]document.Rates {
 	rates := map[perigee.Load]document.Rates{}
-	for _, direction := range []perigee.Load{perigee.LoadDown, perigee.LoadUp} {
-		promised := l.Link.Plan.Down
-		if direction == perigee.LoadUp {
-			promised = l.Link.Plan.Up
+	for _, t := range l.Transfers {
+		of := rates[t.Direction]
+		if t.Steady {
+			of.Steady.Add(t.Rate)
+		} else {
+			of.Unsteady++
 		}
-		var of document.Rates
-		sum, met := 0.0, 0
-		for _, t := range l.Transfers {
-			switch {
-			case t.Direction != direction:
-				continue
-			case !t.Steady:
-				of.Unsteady++
-				continue
-			}
-			if of.Steady == 0 || t.Rate < of.Least {
-				of.Least = t.Rate
-			}
-			of.Most = max(of.Most, t.Rate)
-			of.Steady++
-			sum += t.Rate
-			if t.Rate >= promised {
-				met++
-			}
-		}
-		if of.Steady > 0 {
-			of.Mean = sum / float64(of.Steady)
-			of.PlanMet, of.PlanDefined = float64(met)/float64(of.Steady), promised > 0
-		}
-		rates[direction] = of
+		rates[t.Direction] = of
 	}
 	return rates
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/net/html"
 
 	"perigee"
+	"perigee/stats"
 )
 
 // day is a day without a change of clocks anywhere.
@@ -60,6 +61,8 @@ func oneDay() Report {
 	s := summary(idle("dish"), 1000)
 	loaded := idle("dish")
 	loaded.Load = perigee.LoadDown
+	var oneRate stats.Distribution
+	oneRate.Add(150e6)
 	total := perigee.Reliability{From: day, To: to, Planned: 24 * time.Hour, Down: 36 * time.Second, Failures: 1, Longest: 36 * time.Second,
 		Classes: map[perigee.DisruptionClass]perigee.Share{perigee.ClassLong: {Count: 1, Down: 36 * time.Second}},
 		Excused: map[perigee.Blame]perigee.Share{perigee.BlameTarget: {Count: 1, Down: time.Minute}}}
@@ -74,7 +77,8 @@ func oneDay() Report {
 				{Start: day.Add(2 * time.Hour), End: day.Add(2*time.Hour + time.Minute), Class: perigee.ClassLong, Blame: perigee.BlameTarget, Why: "because"},
 			},
 			Transfers: []Transfer{{Start: day.Add(3 * time.Hour), Length: 10 * time.Second, Direction: perigee.LoadDown, Rate: 150e6, Steady: true}},
-			Rates:     map[perigee.Load]Rates{perigee.LoadDown: {Steady: 1, Mean: 150e6, Least: 150e6, Most: 150e6, PlanDefined: true}},
+			Rates:     map[perigee.Load]Rates{perigee.LoadDown: {Steady: oneRate}},
+			Kept:      perigee.PlanKept{Plan: perigee.Plan{Down: 200e6, Availability: 0.999}, Down: 1, Days: 1, DaysMet: 1},
 			Moved:     map[perigee.Purpose]int64{perigee.PurposeProbing: 5e6},
 		}},
 		Gaps: []perigee.Gap{{Site: "home", Start: day.Add(5 * time.Hour), End: day.Add(6 * time.Hour), Reason: perigee.GapCrashed, Detail: "no word"}},

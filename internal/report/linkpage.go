@@ -56,6 +56,7 @@ type reliability struct {
 	Availability figure
 	Promised     string
 	Met          string // whether the promised availability was met, in words
+	DaysMet      string // on how many days of how many
 	Failures     int
 	Planned      string
 	Down         string
@@ -88,8 +89,7 @@ type throughputPart struct {
 	Steady, Unsteady  string // how many; empty for none
 	Mean, Least, Most figure
 	Plan              string
-	Met               figure
-	PlanDefined       bool
+	Met               figure // the share of them that reached it; no text if nothing was promised or reached a steady rate
 	Chart             drawing
 }
 
@@ -179,6 +179,9 @@ func newReliability(f *figures, l Link) reliability {
 		p.Promised, p.Met = availability(want), "met"
 		if a < want {
 			p.Met = "not met"
+		}
+		if k := l.Kept; k.Days > 0 {
+			p.DaysMet = fmt.Sprintf("%s of %s (UTC) of which half or more was measured", grouped(int64(k.DaysMet)), plural(k.Days, "day"))
 		}
 	}
 	for _, class := range perigee.DisruptionClasses {
@@ -281,26 +284,28 @@ func newThroughputParts(f *figures, r Report, l Link) []throughputPart {
 		name   string
 		metric perigee.MetricName
 		plan   float64
+		of     int
+		met    int
 	}{
-		{perigee.LoadDown, "down", perigee.MetricThroughputDown, l.Link.Plan.Down},
-		{perigee.LoadUp, "up", perigee.MetricThroughputUp, l.Link.Plan.Up},
+		{perigee.LoadDown, "down", perigee.MetricThroughputDown, l.Link.Plan.Down, l.Kept.Down, l.Kept.DownMet},
+		{perigee.LoadUp, "up", perigee.MetricThroughputUp, l.Link.Plan.Up, l.Kept.Up, l.Kept.UpMet},
 	} {
 		rates := l.Rates[d.load]
-		if rates.Steady+rates.Unsteady == 0 {
+		if rates.Steady.Count == 0 && rates.Unsteady == 0 {
 			continue
 		}
-		part := throughputPart{Direction: d.name, Plan: promised(d.plan), PlanDefined: rates.PlanDefined, Chart: transferChart(r, l, d.load)}
-		if rates.Steady > 0 {
-			part.Steady = plural(rates.Steady, "transfer")
-			part.Mean = f.show(d.metric, "mean", rates.Mean, true, megabits)
-			part.Least = f.show(d.metric, "min", rates.Least, true, megabits)
-			part.Most = f.show(d.metric, "max", rates.Most, true, megabits)
+		part := throughputPart{Direction: d.name, Plan: promised(d.plan), Chart: transferChart(r, l, d.load)}
+		if n := rates.Steady.Count; n > 0 {
+			part.Steady = plural(int(n), "transfer")
+			part.Mean = f.show(d.metric, "mean", rates.Steady.Mean, true, megabits)
+			part.Least = f.show(d.metric, "min", rates.Steady.Min, true, megabits)
+			part.Most = f.show(d.metric, "max", rates.Steady.Max, true, megabits)
 		}
 		if rates.Unsteady > 0 {
 			part.Unsteady = plural(rates.Unsteady, "transfer")
 		}
-		if rates.PlanDefined {
-			part.Met = f.show(d.metric, "plan_met", rates.PlanMet, true, percent)
+		if d.of > 0 {
+			part.Met = f.show(d.metric, "plan_met", float64(d.met)/float64(d.of), true, percent)
 		}
 		parts = append(parts, part)
 	}

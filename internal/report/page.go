@@ -144,8 +144,8 @@ func newGlance(f *figures, r Report) glance {
 		if len(l.Transfers) > 0 || l.Link.Plan.Down > 0 || l.Link.Plan.Up > 0 {
 			g.Rates = true
 			down, up := l.Rates[perigee.LoadDown], l.Rates[perigee.LoadUp]
-			row.Down = f.show(perigee.MetricThroughputDown, "mean", down.Mean, down.Steady > 0, megabits)
-			row.Up = f.show(perigee.MetricThroughputUp, "mean", up.Mean, up.Steady > 0, megabits)
+			row.Down = f.show(perigee.MetricThroughputDown, "mean", down.Steady.Mean, down.Steady.Count > 0, megabits)
+			row.Up = f.show(perigee.MetricThroughputUp, "mean", up.Steady.Mean, up.Steady.Count > 0, megabits)
 			row.PlanDown, row.PlanUp = promised(l.Link.Plan.Down), promised(l.Link.Plan.Up)
 		} else {
 			row.Down, row.Up = figure{Text: noValue}, figure{Text: noValue}
@@ -172,9 +172,10 @@ const (
 
 // verdicts are what links are like by one metric.
 type verdicts struct {
-	Metric perigee.Metric
-	Title  string
-	Pairs  []pairRow
+	Metric   perigee.Metric
+	Title    string
+	Pairs    []pairRow
+	Warnings []string
 }
 
 type pairRow struct {
@@ -210,7 +211,7 @@ func newVerdicts(comparisons []perigee.Comparison) (short, full []verdicts) {
 		if len(c.Pairs) == 0 {
 			continue
 		}
-		v := verdicts{Metric: c.Metric, Title: metricTitle(c.Metric.Name)}
+		v := verdicts{Metric: c.Metric, Title: metricTitle(c.Metric.Name), Warnings: c.Warnings}
 		for _, p := range c.Pairs {
 			row := pairRow{A: p.A, B: p.B, Target: p.Target, Verdict: p.Verdict, EnoughData: p.EnoughData, Warnings: p.Warnings, Windows: grouped(int64(p.Windows))}
 			if p.ProbabilityDefined {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"perigee"
+	"perigee/stats"
 )
 
 // Report is all that a document shows.
@@ -55,6 +56,7 @@ type Link struct {
 
 	Transfers []Transfer // ordered by start
 	Rates     map[perigee.Load]Rates
+	Kept      perigee.PlanKept
 	Moved     map[perigee.Purpose]int64 // bytes, by what for
 	Warnings  []string
 }
@@ -75,13 +77,8 @@ type Transfer struct {
 
 // Rates sum up the transfers of one direction.
 type Rates struct {
-	Steady, Unsteady  int     // transfers that reached a steady rate, and that did not
-	Mean, Least, Most float64 // bits per second, of the steady ones; meaningful if there are any
-
-	// PlanMet is the share of the steady ones that reached the plan; meaningful if
-	// PlanDefined.
-	PlanMet     float64
-	PlanDefined bool
+	Steady   stats.Distribution // of those that reached a steady rate, in bits per second
+	Unsteady int                // how many did not
 }
 
 // EventCount is how often something happened to the measuring.

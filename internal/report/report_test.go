@@ -13,6 +13,7 @@ import (
 	"golang.org/x/net/html"
 
 	"perigee"
+	"perigee/stats"
 )
 
 // What is in the document must be all of it: no browser may have a reason to ask for
@@ -204,7 +205,11 @@ func TestLongReportStaysSmall(t *testing.T) {
 		}
 		r.Gaps = append(r.Gaps, perigee.Gap{Site: "home", Start: at, End: at.Add(time.Second), Reason: perigee.GapStalled})
 	}
-	l.Rates = map[perigee.Load]Rates{perigee.LoadDown: {Steady: len(l.Transfers), Mean: 1e6, Least: 1, Most: 1e8}}
+	var rates stats.Distribution
+	for _, one := range l.Transfers {
+		rates.Add(one.Rate)
+	}
+	l.Rates = map[perigee.Load]Rates{perigee.LoadDown: {Steady: rates}}
 	for i := range 365 {
 		at := r.From.AddDate(0, 0, i)
 		l.Days.Periods = append(l.Days.Periods, perigee.Reliability{From: at, To: at.AddDate(0, 0, 1), Planned: 24 * time.Hour, Down: time.Hour, Failures: 1})
