@@ -51,6 +51,7 @@ type line struct {
 	arrived  int64 // since the first look, full segments assumed
 	received int64 // in order, since the first look
 	twice    int64 // of arrived, what came twice, as far as is known
+	size     int64 // of a full segment
 
 	missing bool     // a segment is, since the first of past
 	quiet   int      // looks with segments since one came out of order
@@ -105,13 +106,11 @@ func tells(i bind.TCPInfo) bool { return i.DataSegsIn >= 0 && i.BytesReceived >=
 // now is what arrived last.
 func (r *Record) add(l *line, number int, info bind.TCPInfo) {
 	segments, outOfOrder := info.DataSegsIn-l.last.DataSegsIn, info.RcvOutOfOrder-l.last.RcvOutOfOrder
-	l.arrived += segments * int64(info.RcvMSS)
+	l.size = max(l.size, int64(info.RcvMSS)) // the kernel's estimate falls after short ones
 	l.received += info.BytesReceived - l.last.BytesReceived
+	// Segments may be longer than the kernel knows yet: what is in order has arrived.
+	l.arrived = max(l.arrived+segments*l.size, l.received)
 	surplus := l.arrived - l.received
-	if surplus < 0 { // segments are longer than is known: nothing can be told of their number
-		r.blind = true
-		return
-	}
 	switch {
 	case outOfOrder > 0:
 		if !l.missing {
@@ -125,7 +124,7 @@ func (r *Record) add(l *line, number int, info bind.TCPInfo) {
 	l.twice = min(l.twice, surplus)
 	m := moment{number: number, arrived: l.arrived, surplus: surplus, twice: surplus}
 	if l.missing { // no more waits than came out of order
-		m.twice -= (info.RcvOutOfOrder - l.before) * int64(info.RcvMSS)
+		m.twice -= (info.RcvOutOfOrder - l.before) * l.size
 	}
 	l.past = append(l.past, m)
 	over := !l.missing || surplus <= l.twice || l.quiet > patience
