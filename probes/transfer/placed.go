@@ -37,7 +37,8 @@ func (p placed) first(n int) placed {
 // the kernel says, in sizes of TCP's payload, of as many steps as it has been asked about.
 func place(counted, arrived, waiting []int64, secured bool) placed {
 	all, came := sum(counted), sum(arrived)
-	// Two looks are missing at most, and nobody can tell more of less.
+	// On a machine that stands still the last looks are missing. Without more than that
+	// the kernel has not told.
 	if came <= 0 || len(arrived) < len(counted)-2*int(time.Second/wire.Step) {
 		return placed{steps: counted, waiting: make([]int64, len(counted)), counted: counted}
 	}
@@ -102,8 +103,8 @@ func (r *run) observe(at time.Duration) {
 		return
 	}
 	r.trips.add(at, t.state.RTT, t.state.MinRTT)
-	if n := len(r.tcp); t.known && at > 0 && (n == 0 || at >= r.tcp[n-1].At+tcpEvery) {
-		r.recordTCP(at)
+	if n := len(r.tcp); at > 0 && (n == 0 || at >= r.tcp[n-1].At+tcpEvery) {
+		r.recordTCP(at, t)
 	}
 }
 

@@ -78,7 +78,7 @@ func (r *run) finish(ctx context.Context, reason perigee.StopReason, then time.D
 func (r *run) part(ctx context.Context, reason perigee.StopReason, then time.Duration) error {
 	var drain time.Duration
 	if !r.o.down() {
-		r.recordTCP(then)
+		r.recordTCP(then, r.account.look())
 		r.stopSending()
 		if all := r.account.look(); reason == perigee.StoppedAtCap && all.arrived() {
 			// All that was sent has arrived, and need only be read there.

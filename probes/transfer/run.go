@@ -271,8 +271,8 @@ func (r *run) tell(elapsed time.Duration, steps []int64) {
 }
 
 // recordTCP records the state of our sockets.
-func (r *run) recordTCP(at time.Duration) {
-	if t := r.account.look(); t.known {
+func (r *run) recordTCP(at time.Duration, t tally) {
+	if t.known {
 		t.state.At = at
 		r.tcp = append(r.tcp, t.state)
 	}
