@@ -54,9 +54,10 @@ func (t *transfer) full(from, until int) float64 {
 	return float64(n) / float64(until-from)
 }
 
-// proven reports whether what follows start is steady though it is short.
+// proven reports whether what follows start is steady though it is short. A sender that
+// leaves its rate by its own habit must have done so in it.
 func (t *transfer) proven(start int) bool {
-	least := max(t.steps(steadyTime), t.steps(provenRTTs*t.o.RTT), t.steps(t.o.MinSteady))
+	least := max(t.steps(steadyTime), t.steps(provenRTTs*t.o.RTT), t.steps(t.o.MinSteady), t.steps(t.o.Period))
 	return t.n-start >= least && t.full(start, t.n) >= fullShare && t.mean(start, t.n) >= (1-even)*t.meanFull(start) && t.unevenness(start) <= even
 }
 

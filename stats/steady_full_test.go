@@ -75,6 +75,20 @@ func TestShortSteadyPartsProveThemselves(t *testing.T) {
 	}
 }
 
+// A sender that leaves its rate every ten seconds has not been seen in less.
+func TestShortSteadyPartsHoldTheSendersPeriod(t *testing.T) {
+	for length, want := range map[int]bool{90: false, 110: true} {
+		full := make([]bool, length)
+		for i := range full {
+			full[i] = true
+		}
+		s := stats.SteadyState(counts(length, func(float64) float64 { return 1 }), tenth, stats.SteadyOptions{RTT: 620 * time.Millisecond, Full: full, Period: 10 * time.Second})
+		if s.Found != want {
+			t.Errorf("%d counts: steady %v, want %v", length, s.Found, want)
+		}
+	}
+}
+
 // Over a short path a queue comes and goes within a count: it moves no ramp.
 func TestFullnessIsForLongPaths(t *testing.T) {
 	next := noise(rand.New(rand.NewPCG(3, 1)), 0, 0.1)
