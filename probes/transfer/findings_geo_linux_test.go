@@ -46,7 +46,7 @@ func TestShortTestSaysWhatALongOneSaysOnGEO(t *testing.T) {
 			for _, r := range full {
 				t.Logf("60 s: steady %.2f Mbit/s after %.1f s; everything %.2f", r.Rate/1e6, r.Ramp.Seconds(), r.WholeRate/1e6)
 			}
-			found, near, bias, naive := 0, 0, 0.0, 0.0
+			found, near, bias, naive, worst := 0, 0, 0.0, 0.0, 0.0
 			for _, r := range brief {
 				off, everything := r.Rate/steady-1, r.WholeRate/whole-1
 				naive += math.Abs(everything) / float64(len(brief))
@@ -57,21 +57,57 @@ func TestShortTestSaysWhatALongOneSaysOnGEO(t *testing.T) {
 				}
 				found++
 				bias += off
+				worst = max(worst, math.Abs(off))
 				if math.Abs(off) <= 0.05 {
 					near++
 				}
 			}
 			bias /= float64(max(1, found))
-			t.Logf("%d of %d short tests have a steady rate, %d of these within 5 %%, on average %+.1f %%; means over everything are off by %.1f %%",
-				found, len(brief), near, 100*bias, 100*naive)
-			if found*4 < len(brief)*3 || near*4 < found*3 || math.Abs(bias) > 0.03 {
-				t.Errorf("%d of %d short tests have a steady rate, and %d of these lie within 5 %%, on average %+.1f %%; want three quarters, three quarters, and 3 %%",
+			t.Logf("%d of %d short tests have a steady rate, %d of these within 5 %%, the farthest off by %.1f %%, on average %+.1f %%; means over everything are off by %.1f %%",
+				found, len(brief), near, 100*worst, 100*bias, 100*naive)
+			if found*4 < len(brief)*3 || near < found || math.Abs(bias) > 0.02 {
+				t.Errorf("%d of %d short tests have a steady rate, and %d of these lie within 5 %%, on average %+.1f %%; want three quarters, all, and 2 %%",
 					found, len(brief), near, 100*bias)
 			}
 			if naive < 0.05 {
 				t.Errorf("means over everything are off by %.1f %% only: the link does not test what it is for", 100*naive)
 			}
 		})
+	}
+}
+
+// TestFewConnectionsClaimNothingTheyDoNotKnow makes tests of 10 s with fewer connections
+// than fill the link in time, and with BBR. Few of them have a steady rate, but that is the
+// link's.
+func TestFewConnectionsClaimNothingTheyDoNotKnow(t *testing.T) {
+	long(t)
+	needCongestion(t, "bbr")
+	const links, each = 4, 3
+	claims, near := 0, 0
+	for _, w := range []way{{perigee.LoadDown, "cubic", 8}, {perigee.LoadDown, "cubic", 16}, {perigee.LoadDown, "cubic", 32}, {perigee.LoadDown, "bbr", 4}} {
+		l := copies(t, 2, slices.Repeat([]lab.Profile{lab.GEO()}, links)...)
+		results, err := abreast(t, l, func(i int) []transfer.Options {
+			return slices.Repeat([]transfer.Options{by(t, l, i, w, 10*time.Second)}, each)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range slices.Concat(results...) {
+			off := r.Rate/ideal(lab.GEO().Down.Rate) - 1
+			t.Logf("%v: %.2f Mbit/s after %.1f s, %+.1f %% of the link (%v); everything %.2f", w, r.Rate/1e6, r.Ramp.Seconds(), 100*off, r.Steady, r.WholeRate/1e6)
+			if !r.Steady {
+				continue
+			}
+			claims++
+			if math.Abs(off) <= 0.05 {
+				near++
+			}
+		}
+		l.Close()
+	}
+	t.Logf("%d tests have a steady rate, %d of these within 5 %% of the link's", claims, near)
+	if claims < 10 || near*20 < claims*19 {
+		t.Errorf("%d tests have a steady rate, %d of these within 5 %% of the link's; want 10 and more, and 95 %%", claims, near)
 	}
 }
 
