@@ -91,9 +91,9 @@ func (i *Interval) bound(m margins, df float64) {
 }
 
 // bisect returns where holds ceases to between low, where it does, and high, to a
-// millionth of their distance.
+// thousandth of their distance: of a p-value the size matters.
 func bisect(low, high float64, holds func(float64) bool) float64 {
-	for range 22 {
+	for range 11 {
 		if middle := (low + high) / 2; holds(middle) {
 			low = middle
 		} else {

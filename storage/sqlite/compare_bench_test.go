@@ -88,7 +88,7 @@ func repeatWeek(b *testing.B, store *sqlite.Store) {
 	for n := range yearDays/7 - 1 {
 		if _, err := db.ExecContext(b.Context(), fmt.Sprintf(`CREATE TEMP TABLE t AS SELECT * FROM windows WHERE start_ns < %[1]d;
 			UPDATE t SET id = NULL, start_ns = start_ns + %[2]d; INSERT INTO windows SELECT * FROM t; DROP TABLE t;
-			INSERT INTO dirty SELECT stream, length_ns, bucket_ns + %[2]d FROM dirty WHERE bucket_ns < %[1]d`,
+			INSERT INTO dirty (length_ns, bucket_ns, stream) SELECT length_ns, bucket_ns + %[2]d, stream FROM dirty WHERE bucket_ns < %[1]d`,
 			yearStart.UnixNano()+week, int64(n+1)*week)); err != nil {
 			b.Fatal(err)
 		}
@@ -108,6 +108,9 @@ func askYear(b *testing.B, store perigee.Store, times int) ([]time.Duration, per
 			b.Fatal(err)
 		}
 		took = append(took, time.Since(begin))
+		if n := c.Pairs[0].Windows; n != yearDays {
+			b.Fatalf("%d windows were compared, want the year's %d days", n, yearDays)
+		}
 	}
 	slices.Sort(took)
 	return took, c
