@@ -25,6 +25,10 @@ type ReliabilityQuery struct {
 	By          CalendarUnit   // ByDay if empty
 	Location    *time.Location // of days and months; UTC if nil
 	LeapSeconds int            // of Starlink's slots; LeapSeconds if 0
+
+	// Disruptions are those of the same question, if they are known already; nil:
+	// they are asked for.
+	Disruptions []Disruption
 }
 
 // LinkReliability is how often and how long a link failed.
@@ -124,11 +128,14 @@ func ReliabilityOf(ctx context.Context, store Store, q ReliabilityQuery) ([]Link
 	if err := readPlanned(ctx, store, q, byLink); err != nil {
 		return nil, err
 	}
-	disruptions, err := Disruptions(ctx, store, DisruptionQuery{
-		Site: q.Site, Links: q.Links, From: q.From, To: q.To, Location: q.Location, LeapSeconds: q.LeapSeconds,
-	})
-	if err != nil {
-		return nil, err
+	disruptions := q.Disruptions
+	if disruptions == nil {
+		disruptions, err = Disruptions(ctx, store, DisruptionQuery{
+			Site: q.Site, Links: q.Links, From: q.From, To: q.To, Location: q.Location, LeapSeconds: q.LeapSeconds,
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
 	gaps, err := store.Gaps(ctx, Query{Site: q.Site, Links: q.Links, From: q.From, To: q.To})
 	if err != nil {

@@ -55,6 +55,7 @@ func (c outagesCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	q.Disruptions = disruptions
 	reliability, err := perigee.ReliabilityOf(ctx, store, q)
 	if err != nil {
 		return err
@@ -105,6 +106,7 @@ func (c outagesCommand) writeList(w io.Writer, location *time.Location, disrupti
 			return err
 		}
 	}
+	several := slices.ContainsFunc(shown, func(d perigee.Disruption) bool { return d.Site != shown[0].Site })
 	t := &table{}
 	t.add("begin", "class", "blame", "links", "targets", "lasted")
 	for _, d := range shown {
@@ -112,7 +114,11 @@ func (c outagesCommand) writeList(w io.Writer, location *time.Location, disrupti
 		if d.Open {
 			length = "open, " + length
 		}
-		t.add(d.Start.In(location).Format(time.DateTime), string(d.Class), string(d.Blame), joined(d.Links), joined(d.Targets), length)
+		links := joined(d.Links)
+		if several {
+			links = d.Site + ": " + links
+		}
+		t.add(d.Start.In(location).Format(time.DateTime), string(d.Class), string(d.Blame), links, joined(d.Targets), length)
 	}
 	if err := t.write(w, 5); err != nil {
 		return err
@@ -158,10 +164,18 @@ func totalsTable(reliability []perigee.LinkReliability) *table {
 		for _, share := range r.Excused {
 			excused += share.Count
 		}
-		t.add(string(l.Link.Link.ID), lasted(r.Planned), availablePercent(available, ok), count(int64(r.Failures)), cmp.Or(strings.Join(classes, ", "), undefined),
+		t.add(nameAmong(l, reliability), lasted(r.Planned), availablePercent(available, ok), count(int64(r.Failures)), cmp.Or(strings.Join(classes, ", "), undefined),
 			lasted(r.Down), lasted(r.Longest), between, repair, count(int64(excused)), count(r.ShortLosses))
 	}
 	return t
+}
+
+// nameAmong names a link, with its site if links of others stand beside it.
+func nameAmong(l perigee.LinkReliability, all []perigee.LinkReliability) string {
+	if all[0].Link.Site.Name == all[len(all)-1].Link.Site.Name {
+		return string(l.Link.Link.ID)
+	}
+	return l.Link.Site.Name + "/" + string(l.Link.Link.ID)
 }
 
 // calendar shows one row for each day or month, with the availability of each link and
@@ -174,7 +188,7 @@ func (c outagesCommand) calendar(location *time.Location, reliability []perigee.
 	cells := map[string]map[int]string{}
 	head := []string{c.By}
 	for i, l := range reliability {
-		head = append(head, string(l.Link.Link.ID))
+		head = append(head, nameAmong(l, reliability))
 		for _, p := range l.Periods {
 			name := p.From.In(location).Format(layout)
 			if cells[name] == nil {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,5 +69,32 @@ func TestOutagesJSONIsTheAPIs(t *testing.T) {
 	}
 	if a := got.Availability; len(a.Links) != 3 || !a.From.Equal(time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)) || a.Links[2].Total.Failures != 2 || len(a.Links[2].Total.Excused) != 1 {
 		t.Errorf("availability %+v", a)
+	}
+}
+
+// Links of several sites are told apart by the site's name.
+func TestOutagesOfSeveralSites(t *testing.T) {
+	dir := storedOutages(t)
+	store, err := sqlite.Open(t.Context(), storeFile(dir), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Date(2026, 1, 31, 12, 10, 0, 0, time.UTC)
+	hut := perigee.Stream{Site: "hut", Link: "fibre", Target: "far", Method: perigee.MethodICMP, Family: perigee.IPv4, Load: perigee.LoadIdle}
+	err = errors.Join(
+		store.Describe(t.Context(), perigee.Site{Name: "hut"}, []perigee.Link{{ID: "fibre", Orbit: perigee.OrbitTerrestrial, Mark: 1}}),
+		store.Append(t.Context(), perigee.Batch{Outages: []perigee.Outage{{Stream: hut, Start: start, End: start.Add(time.Minute), Probes: 300, Reason: perigee.NoReplies}}}),
+		store.Close())
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr, status := perigeeRun(t, "outages", "--store="+dir)
+	if status != exitDone {
+		t.Fatal(stderr)
+	}
+	for _, want := range []string{"home: fibre,spare,star link", "hut: fibre", "\nhome/fibre ", "\nhut/fibre "} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("the output lacks %q:\n%s", want, stdout)
+		}
 	}
 }
