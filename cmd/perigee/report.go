@@ -7,8 +7,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 	_ "time/tzdata" // zones by name, on machines that have none
 
@@ -54,6 +56,8 @@ func (c reportCommand) Run(ctx context.Context, s streams) error {
 	if c.Report != "" {
 		return &perigee.Error{Code: perigee.CodeInvalid, Message: "--report is for --verify: name the evidence that it belongs to"}
 	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM) // so that nothing half done stays behind
+	defer stop()
 	zone, err := time.LoadLocation(c.Timezone)
 	if err != nil || c.Timezone == "Local" || c.Timezone == "" {
 		return &perigee.Error{Code: perigee.CodeInvalid, Message: fmt.Sprintf("--timezone %q is no time zone; write an IANA name like Australia/Sydney", c.Timezone)}

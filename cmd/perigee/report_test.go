@@ -3,10 +3,13 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"math"
 	"net/http"
@@ -574,6 +577,71 @@ func TestReportWarns(t *testing.T) {
 		if words := plainText(parts[part]); !strings.Contains(words, want) {
 			t.Errorf("%s does not warn that %q", part, want)
 		}
+	}
+}
+
+// brokenStore fails while its single probes are read, which come last.
+type brokenStore struct {
+	reportStore
+	left int
+}
+
+var errBroken = errors.New("the disk is gone")
+
+func (s *brokenStore) Singletons(ctx context.Context, q perigee.Query) iter.Seq2[perigee.Sample, error] {
+	return func(yield func(perigee.Sample, error) bool) {
+		for sample, err := range s.reportStore.Singletons(ctx, q) {
+			if s.left--; s.left < 0 {
+				yield(perigee.Sample{}, errBroken)
+				return
+			}
+			if !yield(sample, err) {
+				return
+			}
+		}
+	}
+}
+
+// Whatever ends a report too early leaves nothing behind.
+func TestReportIsWholeOrNotThere(t *testing.T) {
+	dir := storedReport(t)
+	t.Chdir(t.TempDir())
+	store, err := sqlite.OpenReader(t.Context(), storeFile(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	q, err := completed(t.Context(), store, "", nil, time.Time{}, time.Time{}, time.Now(), time.UTC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := reportCommand{Output: "a.html", Evidence: "a.zip", Raw: true}
+	s := streams{out: io.Discard, err: io.Discard}
+	empty := func() {
+		t.Helper()
+		if left, err := os.ReadDir("."); err != nil || len(left) != 0 {
+			t.Errorf("left behind are %v (%v)", left, err)
+		}
+	}
+	if _, err := c.make(t.Context(), s, &brokenStore{store, 100}, q, time.Now()); !errors.Is(err, errBroken) {
+		t.Errorf("%v, want the store's error", err)
+	}
+	empty()
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := c.make(cancelled, s, store, q, time.Now()); err == nil {
+		t.Error("a cancelled report was made")
+	}
+	empty()
+	// The document cannot be written when the evidence stands: both go.
+	c.Output = "none/a.html"
+	if _, err := c.make(t.Context(), s, store, q, time.Now()); err == nil {
+		t.Error("a report was written where there is no directory")
+	}
+	empty()
+	c.Output = "a.html"
+	if _, err := c.make(t.Context(), s, store, q, time.Now()); err != nil {
+		t.Error(err)
 	}
 }
 
