@@ -199,18 +199,14 @@ type scenario struct {
 	a      link
 	belowA func(x float64) float64
 	loss   float64 // of a
-
-	// floor is how often intervals must hold, where the range is long for
-	// what goes on.
-	floor float64
 }
 
 // scenarios returns those that need no file, and the replay of a trace if it is there.
 func scenarios(t *testing.T) []scenario {
 	list := []scenario{
-		{"steps", losing(steps(0.040, 0.005, 0.003), 0.002, 0.15), stepsBelow(0.040, 0.005, 0.003), lossOf(0.002, 0.15), 0.92},
-		{"large steps", losing(steps(0.060, 0.012, 0.006), 0, 0.05), stepsBelow(0.060, 0.012, 0.006), lossOf(0, 0.05), 0.92},
-		{"wander of 45 s", losing(wander(0.040, 0.004, 0.004, 45), 0.01, 0), wanderBelow(0.040, 0.004, 0.004), lossOf(0.01, 0), 0.90},
+		{"steps", losing(steps(0.040, 0.005, 0.003), 0.002, 0.15), stepsBelow(0.040, 0.005, 0.003), lossOf(0.002, 0.15)},
+		{"large steps", losing(steps(0.060, 0.012, 0.006), 0, 0.05), stepsBelow(0.060, 0.012, 0.006), lossOf(0, 0.05)},
+		{"wander of 45 s", losing(wander(0.040, 0.004, 0.004, 45), 0.01, 0), wanderBelow(0.040, 0.004, 0.004), lossOf(0.01, 0)},
 	}
 	trace, err := openTrace()
 	if err != nil {
@@ -232,7 +228,7 @@ func scenarios(t *testing.T) []scenario {
 		}
 		return float64(n) / float64(len(arrived))
 	}
-	return append(list, scenario{"slots of a trace", replay(trace), below, 1 - float64(len(arrived))/float64(len(trace)), 0.92})
+	return append(list, scenario{"slots of a trace", replay(trace), below, 1 - float64(len(arrived))/float64(len(trace))})
 }
 
 // other is what scenarios' links are compared with.
@@ -326,8 +322,8 @@ func TestCoverageOfAnHour(t *testing.T) {
 		for i, name := range map[int]string{1: "median", 3: "p95", 5: "loss"} {
 			held := c.ours[i].held100()
 			t.Logf("%s: %s holds in %.1f %% of %d", s.name, name, held, trials)
-			if c.ours[i].bounded < trials || !within(held/100, s.floor, 0.97, trials) {
-				t.Errorf("%s: %s holds in %.1f %% of %d (%d bounded), want %.0f to 97 %%", s.name, name, held, trials, c.ours[i].bounded, 100*s.floor)
+			if c.ours[i].bounded < trials || !within(held/100, 0.92, 0.97, trials) {
+				t.Errorf("%s: %s holds in %.1f %% of %d (%d bounded), want 92 to 97 %%", s.name, name, held, trials, c.ours[i].bounded)
 			}
 		}
 	}
@@ -339,19 +335,27 @@ func TestCoverageByLength(t *testing.T) {
 		t.Skip("takes minutes; set PERIGEE_LONG=1")
 	}
 	for _, s := range scenarios(t) {
-		for _, c := range []struct{ minutes, trials, bootstraps int }{
-			{10, 400, 100}, {30, 400, 100}, {60, 400, 60}, {180, 300, 40}, {360, 200, 40}, {1440, 100, 40},
-		} {
-			got := s.simulate(c.minutes, c.trials, c.bootstraps)
-			t.Logf("| %s | %d min | %s |", s.name, c.minutes, row(got.ours))
-			t.Logf("| by block bootstrap | | %s |", row(got.bootstrap))
-			for i, q := range coverageQuantiles {
-				ours := got.ours[i]
-				if ours.bounded > 0 && (ours.held100() < 88 || ours.bounded < ours.made*9/10) {
-					t.Errorf("%s, %d min, p%g: holds in %.1f %%, %d of %d bounded", s.name, c.minutes, 100*q, ours.held100(), ours.bounded, ours.made)
+		t.Run(s.name, func(t *testing.T) {
+			for _, c := range []struct{ minutes, trials, bootstraps int }{
+				{10, 400, 200}, {30, 400, 0}, {60, 400, 200}, {180, 200, 0}, {360, 200, 25}, {1440, 100, 0},
+			} {
+				got := s.simulate(c.minutes, c.trials, c.bootstraps)
+				t.Logf("| %d min | %s |", c.minutes, row(got.ours))
+				if c.bootstraps > 0 {
+					t.Logf("| by block bootstrap | %s |", row(got.bootstrap))
+				}
+				least, bounded := 90.0, 90 // percent
+				if c.minutes == 10 {
+					least, bounded = 87, 60 // just enough for a 90th percentile
+				}
+				for i, q := range coverageQuantiles {
+					ours := got.ours[i]
+					if ours.bounded > 0 && (ours.held100() < least || 100*ours.bounded < bounded*ours.made) {
+						t.Errorf("%d min, p%g: holds in %.1f %%, %d of %d bounded", c.minutes, 100*q, ours.held100(), ours.bounded, ours.made)
+					}
 				}
 			}
-		}
+		})
 	}
 }
 
@@ -367,8 +371,9 @@ func row(cells [6]cell) string {
 // holds in 92 to 97 % of cases from 16 windows on, one in six hours.
 func TestCoverageOfTransferRates(t *testing.T) {
 	trials := long(2000, 200)
-	for _, c := range []struct{ deviation, cycle, correlation float64 }{
-		{0.3, 0, 0}, {0.3, 0.3, 0}, {0.6, 0.3, 0}, {0.6, 0.3, 0.3},
+	for _, c := range []struct{ deviation, cycle, correlation, least float64 }{
+		{0.3, 0, 0, 0.92}, {0.3, 0.3, 0, 0.92}, {0.6, 0.3, 0, 0.92}, {0.6, 0.3, 0.3, 0.92},
+		{0.6, 0.3, 0.7, 0.89}, // few cosines are slower than that
 	} {
 		for _, n := range []int{16, 24, 48, 168} {
 			held := 0
@@ -393,9 +398,38 @@ func TestCoverageOfTransferRates(t *testing.T) {
 			}
 			share := float64(held) / float64(trials)
 			t.Logf("deviation of logarithms %.1f, daily cycle ±%.0f %%, correlation %.1f, %d windows: holds in %.1f %%", c.deviation, 100*c.cycle, c.correlation, n, 100*share)
-			if !within(share, 0.92, 0.97, trials) {
-				t.Errorf("%+v, %d windows: holds in %.1f %%, want 92 to 97 %%", c, n, 100*share)
+			if !within(share, c.least, 0.97, trials) {
+				t.Errorf("%+v, %d windows: holds in %.1f %%, want %.0f to 97 %%", c, n, 100*share, 100*c.least)
 			}
+		}
+	}
+}
+
+// Where an hour has a handful of losses, alone or in bursts, intervals hold at least as
+// often as promised: four against none are no proof.
+func TestCoverageOfRareLosses(t *testing.T) {
+	trials := long(1000, 100)
+	silent := func(*rand.Rand) func() float64 { return func() float64 { return 0.04 } }
+	for _, c := range []struct{ aloneA, burstA, aloneB, burstB float64 }{
+		{0.0002, 0, 0.0002, 0}, {0.0002, 0, 0.001, 0}, {0, 0.02, 0, 0.02}, {0, 0.05, 0, 0.01},
+	} {
+		held, bounded := 0, 0
+		for trial := range trials {
+			r := rand.New(rand.NewPCG(uint64(trial), 7))
+			_, a := measure(losing(silent, c.aloneA, c.burstA), r, 360, 10)
+			_, b := measure(losing(silent, c.aloneB, c.burstB), r, 360, 10)
+			truth := lossOf(c.aloneA, c.burstA) - lossOf(c.aloneB, c.burstB)
+			if in := ShareDifference(a, b, 0.95); in.Bounded {
+				bounded++
+				if in.Low <= truth && truth <= in.High {
+					held++
+				}
+			}
+		}
+		share := float64(held) / float64(bounded)
+		t.Logf("%+v: holds in %.1f %% of %d", c, 100*share, bounded)
+		if bounded < trials*9/10 || !within(share, 0.93, 1, trials) {
+			t.Errorf("%+v: holds in %.1f %% of %d", c, 100*share, bounded)
 		}
 	}
 }

@@ -61,44 +61,35 @@ func (i *Interval) bound(m margins, df float64) {
 	}
 	i.Low, i.High, i.Bounded = i.Estimate-below, i.Estimate+above, true
 
-	excludes := func(t float64) bool {
+	// excess is how far the interval for t reaches beyond 0.
+	excess := func(t float64) float64 {
 		below, above, ok := m(levelOf(t, df))
-		return ok && (i.Estimate > below || -i.Estimate > above)
-	}
-	low, high := 0.0, asked
-	if i.excludesZero() {
-		low = asked
-		for high = 2 * asked; excludes(high) && high < 1000; high *= 2 {
-			low = high
+		if !ok {
+			return math.Inf(1)
 		}
-	}
-	low = bisect(low, high, excludes)
-	if low == 0 {
-		i.P = 1
-		return
-	}
-	if _, _, wider := m(levelOf(low*(1+1e-6), df)); !wider {
-		below, above, _ = m(levelOf(low, df))
 		if i.Estimate < 0 {
 			below = above
 		}
-		low *= math.Abs(i.Estimate) / below
+		return below - math.Abs(i.Estimate)
 	}
-	i.P = 2 * studentCDF(-low, df)
+	low, high := 1e-6, asked
+	if i.excludesZero() {
+		low = asked
+		for high = 2 * asked; excess(high) < 0 && high < 1000; high *= 2 {
+			low = high
+		}
+	}
+	if excess(low) >= 0 {
+		i.P = 1
+		return
+	}
+	t := crossing(low, high, excess)
+	if math.IsInf(excess(t*(1+1e-6)), 1) {
+		t *= 1 - 1e-6
+		t *= math.Abs(i.Estimate) / (excess(t) + math.Abs(i.Estimate))
+	}
+	i.P = 2 * studentCDF(-t, df)
 	if i.excludesZero() {
 		i.P = min(i.P, 1-i.Confidence) // whatever rounding says
 	}
-}
-
-// bisect returns where holds ceases to between low, where it does, and high, to a
-// thousandth of their distance: of a p-value the size matters.
-func bisect(low, high float64, holds func(float64) bool) float64 {
-	for range 11 {
-		if middle := (low + high) / 2; holds(middle) {
-			low = middle
-		} else {
-			high = middle
-		}
-	}
-	return low
 }

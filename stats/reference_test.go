@@ -51,17 +51,14 @@ type blockBootstrap struct {
 	seconds int // in a window
 }
 
-// resample calls use with how often each of n windows is drawn, 1000 times.
-func (s blockBootstrap) resample(n, block int, use func(times []int64)) {
-	times := make([]int64, n)
+// resample calls use with where the runs begin that are drawn of n windows, 1000 times.
+func (s blockBootstrap) resample(n, block int, use func(begin []int)) {
+	begin := make([]int, (n+block/2)/block)
 	for range 1000 {
-		clear(times)
-		for drawn := 0; drawn < n; {
-			for i, at := 0, s.random.IntN(n); i < block && drawn < n; i, drawn = i+1, drawn+1 {
-				times[(at+i)%n]++
-			}
+		for i := range begin {
+			begin[i] = s.random.IntN(n)
 		}
-		use(times)
+		use(begin)
 	}
 }
 
@@ -93,9 +90,9 @@ func (s blockBootstrap) quantileDifferences(a, b []Histogram, qs []float64) []In
 	block := s.block(differences)
 	drawn := make([][]float64, len(qs))
 	wholeA, wholeB := MergeHistograms(a), MergeHistograms(b)
-	drawA, drawB := newDrawing(a, wholeA), newDrawing(b, wholeB)
-	s.resample(n, block, func(times []int64) {
-		x, y := drawA.of(times), drawB.of(times)
+	drawA, drawB := newDrawing(a, block, wholeA), newDrawing(b, block, wholeB)
+	s.resample(n, block, func(begin []int) {
+		x, y := drawA.of(begin), drawB.of(begin)
 		for i, q := range qs {
 			vx, _, _ := x.Quantile(q)
 			vy, _, _ := y.Quantile(q)
@@ -119,52 +116,59 @@ func (s blockBootstrap) shareDifference(a, b []Ratio) Interval {
 	}
 	block := s.block(differences)
 	var drawn []float64
-	s.resample(len(a), block, func(times []int64) {
+	s.resample(len(a), block, func(begin []int) {
 		var sumA, sumB Ratio
-		for i, n := range times {
-			sumA.Part, sumA.Whole = sumA.Part+float64(n)*a[i].Part, sumA.Whole+float64(n)*a[i].Whole
-			sumB.Part, sumB.Whole = sumB.Part+float64(n)*b[i].Part, sumB.Whole+float64(n)*b[i].Whole
+		for _, at := range begin {
+			for i := at; i < at+block; i++ {
+				one, two := a[i%len(a)], b[i%len(a)]
+				sumA.Part, sumA.Whole = sumA.Part+one.Part, sumA.Whole+one.Whole
+				sumB.Part, sumB.Whole = sumB.Part+two.Part, sumB.Whole+two.Whole
+			}
 		}
 		drawn = append(drawn, sumA.Part/sumA.Whole-sumB.Part/sumB.Whole)
 	})
 	return s.interval(x.ratio-y.ratio, 0, drawn, float64(len(a))/float64(block))
 }
 
-// drawing merges windows, each so many times.
+// drawing merges runs of windows laid in a circle.
 type drawing struct {
-	whole Histogram
-	place []int32 // of each window's bins in whole, one window after another
-	count []int64
-	until []int // where each window's bins end
+	block  int
+	before [][]int32 // how many values the windows before each one have in each bin
+	sums   []int32
+	merged Histogram
 }
 
-func newDrawing(windows []Histogram, whole Histogram) *drawing {
-	d := &drawing{whole: whole}
-	for _, h := range windows {
-		for _, b := range h.bins {
-			i, _ := slices.BinarySearchFunc(whole.bins, b, func(x, y bin) int { return x.index - y.index })
-			d.place, d.count = append(d.place, int32(i)), append(d.count, b.count)
-		}
-		d.until = append(d.until, len(d.place))
+func newDrawing(windows []Histogram, block int, whole Histogram) *drawing {
+	d := &drawing{block: block, sums: make([]int32, len(whole.bins)), merged: whole}
+	d.merged.bins = slices.Clone(whole.bins)
+	place := map[int]int{}
+	for i, b := range whole.bins {
+		place[b.index] = i
 	}
-	d.whole.bins = slices.Clone(whole.bins)
+	d.before = append(d.before, make([]int32, len(whole.bins)))
+	for w := range len(windows) + block {
+		next := slices.Clone(d.before[w])
+		for _, b := range windows[w%len(windows)].bins {
+			next[place[b.index]] += int32(b.count)
+		}
+		d.before = append(d.before, next)
+	}
 	return d
 }
 
 // of returns a histogram that is valid until the next call.
-func (d *drawing) of(times []int64) Histogram {
-	for i := range d.whole.bins {
-		d.whole.bins[i].count = 0
-	}
-	d.whole.count = 0
-	at := 0
-	for w, n := range times {
-		for ; at < d.until[w]; at++ {
-			if n > 0 {
-				d.whole.bins[d.place[at]].count += n * d.count[at]
-				d.whole.count += n * d.count[at]
-			}
+func (d *drawing) of(begin []int) Histogram {
+	clear(d.sums)
+	for _, at := range begin {
+		from, to := d.before[at], d.before[at+d.block]
+		for i := range d.sums {
+			d.sums[i] += to[i] - from[i]
 		}
 	}
-	return d.whole
+	d.merged.count = 0
+	for i, n := range d.sums {
+		d.merged.bins[i].count = int64(n)
+		d.merged.count += int64(n)
+	}
+	return d.merged
 }
