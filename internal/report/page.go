@@ -21,6 +21,7 @@ type page struct {
 	Made    string
 	Glance  glance
 	Short   []verdicts // the verdicts of the summary
+	OnePair *pairRow   // the only pair that there is, if there is one
 	Full    []verdicts // all of them, with their numbers, if Short leaves any out
 	Links   []linkPage
 	Gaps    gapList
@@ -47,6 +48,9 @@ func newPage(r Report) page {
 	}
 	p.Glance = newGlance(f, r)
 	p.Short, p.Full = newVerdicts(r.Comparisons)
+	if len(r.Links) == 2 && len(p.Short) > 0 {
+		p.OnePair = &p.Short[0].Pairs[0]
+	}
 	for i, l := range r.Links {
 		p.Links = append(p.Links, newLinkPage(f, r, l, i+1))
 	}

@@ -292,3 +292,41 @@ func luminance(t *testing.T, hex string) float64 {
 	}
 	return sum
 }
+
+// Two links have one pair: its verdicts are one list. Of more links each metric has its
+// own, and of many pairs the summary has those of the first metric.
+func TestSummaryIsShort(t *testing.T) {
+	metrics := []perigee.MetricName{perigee.MetricRTT, perigee.MetricLossRatio}
+	for _, c := range []struct {
+		links, lists, verdicts int
+	}{{1, 0, 0}, {2, 1, 2}, {3, 2, 6}, {4, 1, 6}} {
+		r := oneDay()
+		r.Links = nil
+		for i := range c.links {
+			r.Links = append(r.Links, Link{Link: perigee.Link{ID: perigee.LinkID(rune('a' + i))}})
+		}
+		for _, name := range metrics {
+			metric, _ := perigee.LookupMetric(name)
+			comparison := perigee.Comparison{Metric: metric}
+			for i := range c.links {
+				for j := range i {
+					comparison.Pairs = append(comparison.Pairs, perigee.Pair{A: r.Links[j].Link.ID, B: r.Links[i].Link.ID, Verdict: "no difference shown", EnoughData: true})
+				}
+			}
+			r.Comparisons = append(r.Comparisons, comparison)
+		}
+		root, _ := write(t, r)
+		lists, verdicts := 0, 0
+		for _, e := range elements(root) {
+			switch class, _ := attribute(e, "class"); class {
+			case "verdicts":
+				lists++
+			case "verdict":
+				verdicts++
+			}
+		}
+		if lists != c.lists || verdicts != c.verdicts {
+			t.Errorf("%d links: %d verdicts in %d lists, want %d in %d", c.links, verdicts, lists, c.verdicts, c.lists)
+		}
+	}
+}
