@@ -77,23 +77,24 @@ func (e *evidence) monitors(o Outage, s span) (judgment, bool) {
 		}
 		hole := span{g.Start, g.End}
 		if hole.overlap(s.from, s.to) > length/2 {
-			return blame("the monitor itself was not measuring for most of it (%s)", g.Reason)
+			return blame("most of it lies in a gap of the monitor (%s): what else happened then is not known", g.Reason)
 		}
 		if g.Reason == GapClockStep || g.Reason == GapStalled {
 			continue // the network was there all the time
 		}
 		since := s.from.Sub(g.End)
-		if since > -gapTouch && since <= gapTouch && length < LongDisruption && !e.endedAt(pathOf(o.Stream), g.Start) {
+		if since > -gapTouch && since <= gapTouch && length < LongDisruption && !e.silentBefore(pathOf(o.Stream), g, s.from) {
 			return blame("it began as the monitor did after a gap (%s), and was over within %s", g.Reason, LongDisruption)
 		}
 	}
 	return judgment{}, false
 }
 
-// endedAt reports whether p was silent when a gap began: what follows the gap may be the
-// same failure still.
-func (e *evidence) endedAt(p path, start time.Time) bool {
-	return e.silent[p].within(span{start.Add(-gapTouch), start}) > 0
+// silentBefore reports whether p is known to have been silent when a gap began or in it,
+// before start: what begins as it ends may be the same failure still. A gap after a crash
+// begins with what was not stored any more; an outage may have been.
+func (e *evidence) silentBefore(p path, g Gap, start time.Time) bool {
+	return e.silent[p].within(span{g.Start.Add(-gapTouch), earlier(g.End, start)}) > 0
 }
 
 // scene is how other paths did during the silence of one.

@@ -373,7 +373,8 @@ func answersOfDay(day time.Time) []string {
 		"/compare?target=two&"+sixHours,
 	)
 	for _, r := range []string{whole, tenMinutes, hour, sixHours, unaligned, minutes(240, 241), minutes(239, 240), minutes(12*60+19, 12*60+20)} {
-		list = append(list, "/outages?"+r, "/outages?link=starlink&"+r, "/gaps?"+r, "/gaps?link=geo&"+r)
+		list = append(list, "/outages?"+r, "/outages?link=starlink&"+r, "/gaps?"+r, "/gaps?link=geo&"+r,
+			"/disruptions?"+r, "/availability?"+r, "/availability?link=geo&by=month&timezone=Australia/Adelaide&"+r)
 		list = append(list, "/throughput?"+r, "/throughput?link=geo&direction=up&series=false&"+r, "/throughput?method=ookla&"+r, "/throughput?limit=3&"+r)
 	}
 	for _, format := range []string{"csv", "jsonl", "lp"} {
@@ -411,7 +412,8 @@ func answersOfDays(first time.Time) []string {
 			list = append(list, asking("/export", "format", format, "resolution", resolution)+"&"+whole, asking("/export", "format", format, "resolution", resolution)+"&"+unaligned)
 		}
 	}
-	return append(list, "/throughput?"+whole, "/throughput?link=leo&"+unaligned, "/outages?"+whole, "/outages?"+unaligned, "/gaps?"+whole, "/gaps?"+unaligned)
+	return append(list, "/throughput?"+whole, "/throughput?link=leo&"+unaligned, "/outages?"+whole, "/outages?"+unaligned, "/gaps?"+whole, "/gaps?"+unaligned,
+		"/disruptions?"+whole, "/disruptions?timezone=Australia/Adelaide&"+unaligned, "/availability?"+whole, "/availability?by=month&timezone=Australia/Adelaide&"+unaligned)
 }
 
 // answersStanding asks what has no range.
