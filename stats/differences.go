@@ -64,14 +64,11 @@ func quantileDifferences(a, b []Histogram, measured time.Duration, qs []float64,
 			continue
 		}
 		in.Needs = 0
-		in.bound(func(l level) (below, above float64, ok bool) {
-			belowX, aboveX, okX := x.margins(l)
-			belowY, aboveY, okY := y.margins(l)
-			below = combined(belowX, aboveY, together.correlation())
-			above = combined(aboveX, belowY, together.correlation())
-			below, above = math.Hypot(below, l.z*originError), math.Hypot(above, l.z*originError)
-			resolution := x.resolution + y.resolution
-			return below + resolution, above + resolution, okX && okY
+		in.bound(func(l level, s side) (distance float64, ok bool) {
+			ofX, okX := x.margin(l, s)
+			ofY, okY := y.margin(l, s.other())
+			distance = math.Hypot(combined(ofX, ofY, together.correlation()), l.z*originError)
+			return distance + x.resolution + y.resolution, okX && okY
 		}, together.df)
 		intervals[i] = in
 	}

@@ -26,12 +26,13 @@ func TestEnclosingLevelsByHand(t *testing.T) {
 		{0.5, 20, 2 * 21700.0 / (1 << 20), 5.5 / 20, 14.5 / 20},
 		{0.9, 22, 2 * math.Pow(0.9, 22), math.NaN(), 21.5 / 22},
 	} {
-		low, high, ok := enclosingLevels(c.q, c.n*(1+1e-12), c.alpha)
+		low, ok := enclosingLevel(c.q, c.n*(1+1e-12), c.alpha, below)
+		high, _ := enclosingLevel(c.q, c.n*(1+1e-12), c.alpha, above)
 		if !ok || math.Abs(low-c.low) > 1e-6 || math.Abs(high-c.high) > 1e-6 {
-			t.Errorf("enclosingLevels(%g, %g, %g) = %g, %g, %v, want %g, %g", c.q, c.n, c.alpha, low, high, ok, c.low, c.high)
+			t.Errorf("enclosingLevel(%g, %g, %g) = %g, %g, %v, want %g, %g", c.q, c.n, c.alpha, low, high, ok, c.low, c.high)
 		}
 	}
-	if _, _, ok := enclosingLevels(0.99, 366, 0.05); ok {
+	if _, ok := enclosingLevel(0.99, 366, 0.05, above); ok {
 		t.Error("366 values enclose a 99th percentile in 95 % of cases, but 2 0.99^366 is 0.0505")
 	}
 }

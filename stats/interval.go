@@ -43,53 +43,76 @@ func levelOf(t, df float64) level {
 // small expected number of positive counts", Survey Methodology 24, 1998).
 func (l level) counted() float64 { return l.z / l.t * l.z / l.t }
 
-// margins are how far an interval reaches below and above its estimate. It reports
+// side is one of an interval's.
+type side int
+
+const (
+	below side = iota
+	above
+)
+
+// other returns the other side.
+func (s side) other() side { return 1 - s }
+
+// margin is how far an interval of a level reaches below or above its estimate. It reports
 // false if the data allow no interval of the level.
-type margins func(level) (below, above float64, ok bool)
+type margin func(level, side) (distance float64, ok bool)
 
 // bound sets i's interval and p-value from m, whose errors are known with df degrees
 // of freedom.
 //
-// The p-value is found by asking for intervals until one ends at 0. Where the data
-// allow none so wide, the widest is extrapolated: its margin is taken to grow as
-// Student's t.
-func (i *Interval) bound(m margins, df float64) {
+// The p-value is found by asking for intervals until one ends at 0. From twice the margin
+// on it is extrapolated, as where the data allow no interval so wide: margins are taken to
+// grow as Student's t.
+func (i *Interval) bound(m margin, df float64) {
 	asked := -studentQuantile((1-i.Confidence)/2, df)
-	below, above, ok := m(levelOf(asked, df))
-	if !ok {
+	low, okLow := m(levelOf(asked, df), below)
+	high, okHigh := m(levelOf(asked, df), above)
+	if !okLow || !okHigh {
 		return
 	}
-	i.Low, i.High, i.Bounded = i.Estimate-below, i.Estimate+above, true
+	i.Low, i.High, i.Bounded = i.Estimate-low, i.Estimate+high, true
 
-	// excess is how far the interval for t reaches beyond 0.
-	excess := func(t float64) float64 {
-		below, above, ok := m(levelOf(t, df))
-		if !ok {
-			return math.Inf(1)
-		}
-		if i.Estimate < 0 {
-			below = above
-		}
-		return below - math.Abs(i.Estimate)
+	towardsZero, distance := below, math.Abs(i.Estimate)
+	if i.Estimate < 0 {
+		towardsZero = above
 	}
-	low, high := 1e-6, asked
+	excludes := func(t float64) bool {
+		reach, ok := m(levelOf(t, df), towardsZero)
+		return ok && distance > reach
+	}
+	least, most := 0.0, asked
 	if i.excludesZero() {
-		low = asked
-		for high = 2 * asked; excess(high) < 0 && high < 1000; high *= 2 {
-			low = high
-		}
+		least, most = asked, 2*asked
 	}
-	if excess(low) >= 0 {
+	t := most
+	if !i.excludesZero() || !excludes(most) {
+		t = bisect(least, most, excludes)
+	}
+	if t == 0 {
 		i.P = 1
 		return
 	}
-	t := crossing(low, high, excess)
-	if math.IsInf(excess(t*(1+1e-6)), 1) {
-		t *= 1 - 1e-6
-		t *= math.Abs(i.Estimate) / (excess(t) + math.Abs(i.Estimate))
+	if reach, ok := m(levelOf(t, df), towardsZero); ok && reach > 0 {
+		t *= distance / reach
 	}
 	i.P = 2 * studentCDF(-t, df)
 	if i.excludesZero() {
 		i.P = min(i.P, 1-i.Confidence) // whatever rounding says
+	} else {
+		i.P = max(i.P, 1-i.Confidence)
 	}
+}
+
+// bisect returns where holds ceases to between low, where it does, and high, to a
+// hundredth of their distance.
+func bisect(low, high float64, holds func(float64) bool) float64 {
+	for range 7 {
+		if middle := (low + high) / 2; holds(middle) {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return low
 }

@@ -56,38 +56,38 @@ func (x *quantile) needs(df, confidence float64) float64 {
 	return leastWorth(x.q, l.alpha) / (x.worth * l.counted())
 }
 
-// margins returns how far below and above the quantile the ends of its interval lie.
-func (x *quantile) margins(l level) (below, above float64, ok bool) {
-	low, high, ok := enclosingLevels(x.q, x.worth*l.counted(), l.alpha)
+// margin returns how far below or above the quantile its interval ends.
+func (x *quantile) margin(l level, s side) (distance float64, ok bool) {
+	p, ok := enclosingLevel(x.q, x.worth*l.counted(), l.alpha, s)
 	if !ok {
-		return 0, 0, false
+		return 0, false
 	}
-	atLow, _, _ := x.whole.Quantile(low)
-	atHigh, _, _ := x.whole.Quantile(high)
-	return max(x.value-atLow, 0), max(atHigh-x.value, 0), true
+	end, _, _ := x.whole.Quantile(p)
+	if s == below {
+		return max(x.value-end, 0), true
+	}
+	return max(end-x.value, 0), true
 }
 
 // leastWorth returns how many independent values a quantile's interval takes at least:
 // enough for the largest of them, or the smallest, to lie beyond it.
 func leastWorth(q, alpha float64) float64 { return math.Log(alpha/2) / math.Log(max(q, 1-q)) }
 
-// enclosingLevels returns the levels of the two order statistics of n independent
-// values that enclose the q-quantile but for alpha/2 of cases on either side, n and
-// ranks taken as real numbers. The level of the k-th is (k - 1/2)/n. It reports false
-// if even the smallest and the largest value enclose it less often.
-func enclosingLevels(q, n, alpha float64) (low, high float64, ok bool) {
+// enclosingLevel returns the level of the order statistic of n independent values that
+// lies below (above) the q-quantile but for alpha/2 of cases, n and ranks taken as real
+// numbers. The level of the k-th is (k - 1/2)/n. It reports false if even the smallest and
+// the largest value enclose the quantile less often.
+func enclosingLevel(q, n, alpha float64, s side) (float64, bool) {
 	if !(n >= 2) || n < leastWorth(q, alpha) {
-		return 0, 0, false
+		return 0, false
 	}
-	// Cornish and Fisher's expansion has the ranks at most this far from the
-	// middle, with much to spare.
-	z := -normalQuantile(alpha / 2)
-	middle, reach := q*n+0.5, 1.5*z*math.Sqrt(n*q*(1-q))+z*z+3
+	chance := alpha / 2
+	if s == below {
+		chance = 1 - alpha/2
+	}
 	// The chance that the k-th of n lies below the q-quantile falls with k.
-	rank := func(chance float64) float64 {
-		return crossing(max(1, middle-reach), min(n, middle+reach), func(k float64) float64 { return chance - betaCDF(q, k, n+1-k) })
-	}
-	return (rank(1-alpha/2) - 0.5) / n, (rank(alpha/2) - 0.5) / n, true
+	k := crossing(1, n, func(k float64) float64 { return chance - betaCDF(q, k, n+1-k) })
+	return (k - 0.5) / n, true
 }
 
 // quantileOfSorted returns the q-quantile (type 7).

@@ -83,10 +83,8 @@ func shareDifference(a, b []Ratio, confidence float64, depend func(a, b []float6
 	}
 	x.weigh(together.varianceA, effect)
 	y.weigh(together.varianceB, effect)
-	in.bound(func(l level) (below, above float64, ok bool) {
-		belowX, aboveX := x.margins(l)
-		belowY, aboveY := y.margins(l)
-		return combined(belowX, aboveY, together.correlation()), combined(aboveX, belowY, together.correlation()), true
+	in.bound(func(l level, s side) (distance float64, ok bool) {
+		return combined(x.margin(l, s), y.margin(l, s.other()), together.correlation()), true
 	}, together.df)
 	return in
 }
@@ -138,17 +136,15 @@ func (s *shares) weigh(variance, effect float64) {
 	s.worth = s.whole / effect
 }
 
-// margins returns how far below and above the ratio the ends of its interval lie.
-func (s *shares) margins(l level) (below, above float64) {
+// margin returns how far below or above the ratio its interval ends.
+func (s *shares) margin(l level, at side) float64 {
 	n := s.worth * l.counted()
 	k := n * s.ratio
-	if k > 0 {
-		low := crossing(0, s.ratio, func(p float64) float64 { return betaCDF(p, k, n-k+1) - l.alpha/2 })
-		below = s.ratio - low
+	switch {
+	case at == below && k > 0:
+		return s.ratio - crossing(0, s.ratio, func(p float64) float64 { return betaCDF(p, k, n-k+1) - l.alpha/2 })
+	case at == above && k < n:
+		return crossing(s.ratio, 1, func(p float64) float64 { return betaCDF(p, k+1, n-k) - (1 - l.alpha/2) }) - s.ratio
 	}
-	if k < n {
-		high := crossing(s.ratio, 1, func(p float64) float64 { return betaCDF(p, k+1, n-k) - (1 - l.alpha/2) })
-		above = high - s.ratio
-	}
-	return below, above
+	return 0
 }

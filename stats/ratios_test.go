@@ -40,9 +40,10 @@ func TestShareDifferenceOfRareEvents(t *testing.T) {
 func TestSharesMarginsOfTables(t *testing.T) {
 	for _, c := range []struct{ ratio, low, high float64 }{{0.3, 0.06674, 0.65245}, {0, 0, 0.30850}, {1, 0.69150, 1}} {
 		s := &shares{ratio: c.ratio, worth: 10}
-		below, above := s.margins(levelOf(-studentQuantile(0.025, 1e9), 1e9))
-		if math.Abs(c.ratio-below-c.low) > 1e-4 || math.Abs(c.ratio+above-c.high) > 1e-4 {
-			t.Errorf("%g of 10: %g to %g, want %g to %g", c.ratio, c.ratio-below, c.ratio+above, c.low, c.high)
+		l := levelOf(-studentQuantile(0.025, 1e9), 1e9)
+		low, high := c.ratio-s.margin(l, below), c.ratio+s.margin(l, above)
+		if math.Abs(low-c.low) > 1e-4 || math.Abs(high-c.high) > 1e-4 {
+			t.Errorf("%g of 10: %g to %g, want %g to %g", c.ratio, low, high, c.low, c.high)
 		}
 	}
 }
