@@ -85,11 +85,6 @@ func (g grouping) zoneName() string {
 	return g.zone.String()
 }
 
-// inTime reports whether groups are times, of which all streams have a part.
-func (g grouping) inTime() bool {
-	return g.by == ByHour || g.by == ByWeekday || g.by == ByDate || g.by == ByPhase
-}
-
 // mostGroupedWindows bounds the windows that a grouped comparison of long ranges holds in
 // memory at once, some 2 kB each.
 const mostGroupedWindows = 100_000
