@@ -143,9 +143,14 @@ func (m *measured) of(stream Stream) *record {
 
 func (r *reading) readSamples(ctx context.Context, store Store, coarsest Resolution) error {
 	var longest time.Duration
-	err := scan(ctx, store, r.q, coarsest, func(s Sample) {
+	q := r.q
+	q.Lean = coarsest == Days
+	err := scan(ctx, store, q, coarsest, func(s Sample) {
 		if s.Stream.Target == FirstHop && len(r.q.Targets) == 0 {
 			return // it is the link's own, and no way to compare
+		}
+		if q.Lean {
+			s.Variation.IPDV.Sketch = stats.Sketch{} // whether the store left it in or not
 		}
 		record := r.at(r.grouping.of(s)).of(s.Stream)
 		record.total.add(s)

@@ -45,6 +45,10 @@ type Query struct {
 	From, To time.Time
 
 	Resolution Resolution // Windows if empty
+
+	// Lean samples may lack the sketch of IPDV, of hours and days nine tenths of what
+	// reading them takes: its values spread over decades. A store may leave it in.
+	Lean bool
 }
 
 // Matches reports whether q selects s, its range and resolution aside.

@@ -230,7 +230,11 @@ func readBuckets(ctx context.Context, tx *sql.Tx, n *names, q perigee.Query, r r
 	if err != nil {
 		return nil, err
 	}
-	samples, err := readClean(ctx, tx, n, r, first, last, streams)
+	columns := columnList
+	if q.Lean {
+		columns = leanColumns
+	}
+	samples, err := readClean(ctx, tx, n, r, columns, first, last, streams)
 	if err != nil {
 		return nil, err
 	}
@@ -250,9 +254,10 @@ func readBuckets(ctx context.Context, tx *sql.Tx, n *names, q perigee.Query, r r
 	return samples, nil
 }
 
-// readClean returns the stored samples of buckets that are not dirty.
-func readClean(ctx context.Context, q queryer, n *names, r rollup, first, last int64, streams string) ([]perigee.Sample, error) {
-	rows, err := q.QueryContext(ctx, "SELECT "+columnList+" FROM "+r.table+" t WHERE bucket_ns >= ?1 AND bucket_ns <= ?2"+streams+`
+// readClean returns the stored samples of buckets that are not dirty, of columns that are
+// columnList or leanColumns.
+func readClean(ctx context.Context, q queryer, n *names, r rollup, columns string, first, last int64, streams string) ([]perigee.Sample, error) {
+	rows, err := q.QueryContext(ctx, "SELECT "+columns+" FROM "+r.table+" t WHERE bucket_ns >= ?1 AND bucket_ns <= ?2"+streams+`
 		AND NOT EXISTS (SELECT 1 FROM dirty d WHERE d.length_ns = ?3 AND d.bucket_ns = t.bucket_ns AND d.stream = t.stream)`, first, last, r.length)
 	if err != nil {
 		return nil, err

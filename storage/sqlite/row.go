@@ -25,6 +25,7 @@ var sampleColumns = []string{
 
 var (
 	columnList   = strings.Join(sampleColumns, ", ")
+	leanColumns  = strings.Replace(columnList, "ipdv_sketch", "NULL", 1) // of a lean query
 	placeholders = "?" + strings.Repeat(", ?", len(sampleColumns)-1)
 
 	// assignments is the SET clause by which an upsert replaces all of them.
