@@ -284,3 +284,29 @@ func TestManyComparisonsAreCorrected(t *testing.T) {
 		t.Errorf("%d of %d questions had a false claim, %d would have without correction; want 5 %% and more", claimed, trials, alone)
 	}
 }
+
+// A high quantile takes longer than a median, and until then the answer is how long.
+func TestCompareByHighQuantiles(t *testing.T) {
+	store := storagetest.NewMemory()
+	record(t, store, 1, 0, 3*time.Hour, fakeLink{id: "a", interval: time.Second, rtt: slotted(0.040, 0.005, 0.004)}, fakeLink{id: "b", interval: time.Second, rtt: slotted(0.050, 0.005, 0.012)})
+	for _, c := range []struct {
+		quantile float64
+		length   time.Duration
+		enough   bool
+		verdict  string
+	}{
+		{0.99, time.Hour, false, "not enough data: p99 needs about 100 min, 60 min was measured"},
+		{0.99, 3 * time.Hour, true, "a's p99 is lower by "},
+		{0.95, 15 * time.Minute, false, "not enough data: p95 needs about 20 min, 15 min was measured"},
+		{0.95, time.Hour, true, "a's p95 is lower by "},
+		{0.5, 15 * time.Minute, true, "a is lower by "},
+	} {
+		p := compare(t, store, perigee.CompareQuery{Quantile: c.quantile, From: epoch, To: epoch.Add(c.length)}).Pairs[0]
+		if p.EnoughData != c.enough || !strings.HasPrefix(p.Verdict, c.verdict) {
+			t.Errorf("p%g of %s: enough %v, %q; want %v, %q", 100*c.quantile, c.length, p.EnoughData, p.Verdict, c.enough, c.verdict)
+		}
+		if !c.enough && (p.P99Difference.Bounded || !p.P99Difference.Defined) {
+			t.Errorf("p%g of %s: %+v, want an estimate without bounds", 100*c.quantile, c.length, p.P99Difference)
+		}
+	}
+}

@@ -216,3 +216,28 @@ func TestConfigCheckJSON(t *testing.T) {
 		t.Errorf("exit status %d, %+v", status, v)
 	}
 }
+
+// What is asked beyond two links and a metric: groups, baselines and quantiles, each with
+// its exit status.
+func TestCompareAsks(t *testing.T) {
+	dir := storedResults(t, 120) // 20 min
+	for _, c := range []struct {
+		flags          []string
+		status         int
+		stdout, stderr string
+	}{
+		{[]string{"--quantile=0.99"}, exitNotEnoughData, "not enough data: p99 needs about 100 min", "not enough data for a firm answer"},
+		{[]string{"--by=target"}, exitDone, "at far fibre is lower by 49.8 ms", ""},
+		{[]string{"--baseline=star link"}, exitDone, "fibre / star link (far): fibre is lower by 49.8 ms", ""},
+		{[]string{"--links=fibre", "--from=2026-01-31T12:10:00Z", "--baseline-from=2026-01-31T12:00:00Z"}, exitDone, "fibre now / then (far): no difference shown", ""},
+		{[]string{"--links=fibre", "--baseline-from=2026-01-31T12:00:00Z"}, exitUsage, "", "say with --from where the range begins"},
+		{[]string{"--by=month"}, exitUsage, "", `by "month": use one of hour, weekday`},
+		{[]string{"--timezone=Mars/Olympus", "--by=hour"}, exitUsage, "", "is not a time zone; write its name in the IANA database"},
+		{[]string{"--metric=throughput_up"}, exitNotEnoughData, "throughput_up", "not enough data"},
+	} {
+		stdout, stderr, status := perigeeRun(t, append([]string{"compare", "--store=" + dir}, c.flags...)...)
+		if status != c.status || !strings.Contains(stdout, c.stdout) || !strings.Contains(stderr, c.stderr) {
+			t.Errorf("%q: exit status %d, want %d\n%s%s", c.flags, status, c.status, stdout, stderr)
+		}
+	}
+}
