@@ -35,7 +35,7 @@ var (
 		{ID: "fibre", Orbit: perigee.OrbitTerrestrial, Mark: 16},
 		{ID: "geo", Orbit: perigee.OrbitGEO, Source: netip.MustParseAddr("192.0.2.10"), SatelliteLongitude: 140.1, SatelliteKnown: true},
 		{ID: "leo", Orbit: perigee.OrbitLEO, Namespace: "leo"},
-		{ID: "starlink", Orbit: perigee.OrbitStarlink, Interface: "wan0"},
+		{ID: "starlink", Orbit: perigee.OrbitStarlink, Interface: "wan0", Plan: perigee.Plan{Down: 100e6, Up: 15e6, Availability: 0.995}},
 	}
 	answersMetrics = []perigee.MetricName{perigee.MetricRTT, perigee.MetricPDV, perigee.MetricJitter, perigee.MetricLossRatio, perigee.MetricAvailability}
 )
@@ -371,6 +371,11 @@ func answersOfDay(day time.Time) []string {
 		"/series?link=fibre&target=two&step=1h&"+whole,
 		"/compare?"+whole,
 		"/compare?target=two&"+sixHours,
+		"/compare?by=target&baseline=fibre&"+sixHours,
+		"/compare?metric=throughput_down&"+whole,
+		"/compare?metric=throughput_up&by=hour&"+whole,
+		"/compare?metric=rtt_loaded&"+sixHours,
+		"/compare?links=fibre&baseline_from="+url.QueryEscape(day.Add(2*time.Hour).Format(time.RFC3339))+"&"+hour,
 	)
 	for _, r := range []string{whole, tenMinutes, hour, sixHours, unaligned, minutes(240, 241), minutes(239, 240), minutes(12*60+19, 12*60+20)} {
 		list = append(list, "/outages?"+r, "/outages?link=starlink&"+r, "/gaps?"+r, "/gaps?link=geo&"+r,
@@ -407,6 +412,10 @@ func answersOfDays(first time.Time) []string {
 		list = append(list, asking("/compare", "metric", string(m))+"&"+whole, asking("/compare", "metric", string(m))+"&"+unaligned)
 	}
 	list = append(list, "/series?link=leo&"+whole) // from windows, by 20 minutes
+	for _, by := range []string{"hour", "weekday", "day", "load", "family"} {
+		list = append(list, asking("/compare", "by", by, "timezone", "Australia/Adelaide", "links", "leo,geo")+"&"+whole)
+	}
+	list = append(list, "/compare?metric=loss_ratio&quantile=0.5&baseline=leo&"+unaligned)
 	for _, format := range []string{"csv", "jsonl", "lp"} {
 		for _, resolution := range []string{"hour", "day"} {
 			list = append(list, asking("/export", "format", format, "resolution", resolution)+"&"+whole, asking("/export", "format", format, "resolution", resolution)+"&"+unaligned)
