@@ -196,8 +196,11 @@ func throughputWarnings(t perigee.Throughput) []string {
 	}
 	if !t.Steady && t.Bytes > 0 {
 		text := "no steady part was reached: the rate is that of what there is"
-		if t.Stop == perigee.StoppedAtCap {
+		switch t.Stop {
+		case perigee.StoppedAtCap:
 			text += ", and it might move no more bytes"
+		case perigee.StoppedAtTime:
+			text += ", and a longer test may reach one"
 		}
 		warn(text)
 	}

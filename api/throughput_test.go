@@ -142,6 +142,7 @@ func TestThroughputWarnings(t *testing.T) {
 	}{
 		"nothing_is_wrong":      {func(*perigee.Throughput) {}, ""},
 		"not_steady":            {func(t *perigee.Throughput) { t.Steady = false }, "no steady part"},
+		"not_steady_in_time":    {func(t *perigee.Throughput) { t.Steady = false }, "longer test"},
 		"not_steady_at_the_cap": {func(t *perigee.Throughput) { t.Steady, t.Stop = false, perigee.StoppedAtCap }, "might move no more"},
 		"counted_by_the_sender": {func(t *perigee.Throughput) { t.ReceiverCounted = false }, "too high"},
 		"error_unknown":         {func(t *perigee.Throughput) { t.Error = -1 }, "how sure"},
