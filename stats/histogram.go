@@ -26,16 +26,7 @@ const zeroBin = math.MinInt
 // Histogram returns d's histogram, which shares nothing with d.
 func (d Distribution) Histogram() Histogram {
 	h := Histogram{count: d.Count, min: d.Min, max: d.Max}
-	d.Sketch.ForEach(func(value float64, count int64) bool {
-		index := zeroBin
-		if value > 0 {
-			// A bin's value lies in its middle, far from where rounding
-			// could move it into the next.
-			index = indexMapping.Index(value)
-		}
-		h.bins = append(h.bins, bin{index, count})
-		return true
-	})
+	d.Sketch.forEachBin(func(index int, count int64) { h.bins = append(h.bins, bin{index, count}) })
 	return h
 }
 

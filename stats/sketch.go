@@ -124,6 +124,21 @@ func (s Sketch) ForEach(f func(value float64, count int64) bool) {
 	s.dd.ForEach(func(value, count float64) bool { return !f(value, int64(count+0.5)) })
 }
 
+// forEachBin calls f for each non-empty bin in ascending order with its index, that of
+// zero first.
+func (s Sketch) forEachBin(f func(index int, count int64)) {
+	if s.dd == nil {
+		return
+	}
+	if zeros := int64(s.dd.GetZeroCount() + 0.5); zeros > 0 {
+		f(zeroBin, zeros)
+	}
+	s.dd.GetPositiveValueStore().ForEach(func(index int, count float64) bool {
+		f(index, int64(count+0.5))
+		return false
+	})
+}
+
 // Encode returns the sketch in the library's wire format with its index mapping
 // included, so that a stored sketch explains itself. An empty sketch is nil.
 func (s Sketch) Encode() []byte {
