@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"syscall"
 	"testing"
+	"time"
 
 	"perigee/probes/bind"
 	"perigee/probes/bind/bindtest"
@@ -36,12 +37,41 @@ func datagrams(t *testing.T, do func(func() error) error, d *net.Dialer, n int) 
 	}
 }
 
+// reach sends target datagrams by d, inside do, until it answers that nobody listens. What
+// is sent then leaves at once: before, it may wait in the kernel for the neighbour's address.
+func reach(t *testing.T, do func(func() error) error, d *net.Dialer) {
+	t.Helper()
+	err := do(func() error {
+		conn, err := d.Dial("udp", target+":9")
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		for range 10 {
+			if _, err := conn.Write([]byte{0}); errors.Is(err, syscall.ECONNREFUSED) {
+				return nil
+			}
+			if err := conn.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+				return err
+			}
+			if _, err := conn.Read(make([]byte, 1)); errors.Is(err, syscall.ECONNREFUSED) {
+				return nil
+			}
+		}
+		return errors.New("the far host does not answer")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestCountersAreOfTheLinksOwnDevice(t *testing.T) {
 	twoLinks(t)
 	remote := netip.MustParseAddr(target)
 	bindtest.Rule(t, 0x10, "", 102)
 	wan1 := newBinder(t, bind.Options{Mark: 0x10})
 	wan0 := newBinder(t, bind.Options{Interface: "wan0"})
+	reach(t, wan1.Do, &net.Dialer{Control: wan1.DialControl})
 	before0, err0 := wan0.Counters(netip.Addr{})
 	before1, err1 := wan1.Counters(remote)
 	if err0 != nil || err1 != nil {
@@ -78,6 +108,7 @@ func TestCountersAreReadInsideTheNamespace(t *testing.T) {
 	inside.Adopt("wan0", "10.1.0.2/24", "10.1.0.1")
 	b := newBinder(t, bind.Options{Namespace: inside.Path()})
 	remote := netip.MustParseAddr(target)
+	reach(t, b.Do, &net.Dialer{Control: b.DialControl})
 	before, err := b.Counters(remote)
 	if err != nil {
 		t.Fatal(err)
