@@ -193,9 +193,12 @@ func (r *run) addRates(t *perigee.Throughput, p placed) {
 // addTCP works out what the sockets say.
 func (r *run) addTCP(t *perigee.Throughput) {
 	moved := r.account.look()
-	t.WireBytes = moved.wire
+	price := r.budget.price.orAssumed()
+	arrived := price.stream(t.Bytes)
+	// What arrived was sent, also in the moment between the last look and the end.
+	t.WireBytes = max(moved.wire, arrived+price.acks(arrived))
 	if !moved.known {
-		t.WireBytes = r.budget.price.orAssumed().segments(r.budget.price.stream(t.Bytes))
+		t.WireBytes = price.segments(arrived)
 	}
 	t.Retransmitted = -1
 	if !r.o.down() {
