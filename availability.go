@@ -82,6 +82,11 @@ func readDowntime(ctx context.Context, store Store, q Query) (downtime, error) {
 	if err != nil {
 		return nil, err
 	}
+	return downtimeOf(outages, gaps), nil
+}
+
+// downtimeOf leaves gaps out of outages.
+func downtimeOf(outages []Outage, gaps []Gap) downtime {
 	down := downtime{}
 	for _, o := range outages {
 		down[o.Stream] = append(down[o.Stream], span{o.Start, o.End})
@@ -95,7 +100,7 @@ func readDowntime(ctx context.Context, store Store, q Query) (downtime, error) {
 		}
 		down[stream] = subtract(union(spans), holes)
 	}
-	return down, nil
+	return down
 }
 
 // within returns how long stream was down in [from, to).

@@ -9,9 +9,15 @@ import (
 	"perigee/stats"
 )
 
+// key tells groups apart, and is cheap to make of every sample.
+type key struct {
+	order int64  // among the groups
+	text  string // of a target, family or load; otherwise order says all
+}
+
 // group is a part of a grouped comparison.
 type group struct {
-	order int64
+	key
 	name  string
 	words string // how a verdict begins
 }
@@ -43,39 +49,57 @@ func newGrouping(q CompareQuery) (grouping, error) {
 	return g, nil
 }
 
-// of returns the group of a sample; of phases, which divide samples, see phase.
-func (g grouping) of(s Sample) group {
+// of returns the key of a sample's group; of phases, which divide samples, see phase.
+func (g grouping) of(s Sample) key {
 	switch g.by {
 	case ByHour:
-		hour := s.Start.In(g.zone).Hour()
-		return group{int64(hour), fmt.Sprintf("%02d:00", hour), fmt.Sprintf("from %02d:00 to %02d:00 %s ", hour, (hour+1)%24, g.zoneName())}
+		return key{order: int64(s.Start.In(g.zone).Hour())}
 	case ByWeekday:
-		day := s.Start.In(g.zone).Weekday()
-		return group{int64(day+6) % 7, day.String(), "on " + day.String() + "s "}
+		return key{order: int64(s.Start.In(g.zone).Weekday()+6) % 7} // from Monday
 	case ByDate:
-		day := s.Start.In(g.zone)
-		name := day.Format(time.DateOnly)
-		return group{int64(day.Year())*1000 + int64(day.YearDay()), name, "on " + name + " "}
+		year, month, day := s.Start.In(g.zone).Date()
+		return key{order: time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Unix()}
 	case ByLoad:
-		order := int64(slices.Index([]Load{LoadIdle, LoadDown, LoadUp}, s.Stream.Load))
-		words := fmt.Sprintf("with load going %s ", s.Stream.Load)
-		if s.Stream.Load == LoadIdle {
-			words = "without load "
-		}
-		return group{order, string(s.Stream.Load), words}
+		return key{int64(slices.Index([]Load{LoadIdle, LoadDown, LoadUp}, s.Stream.Load)), string(s.Stream.Load)}
 	case ByTarget:
-		return group{0, string(s.Stream.Target), fmt.Sprintf("at %s ", s.Stream.Target)}
+		return key{text: string(s.Stream.Target)}
 	case ByFamily:
-		return group{0, string(s.Stream.Family), fmt.Sprintf("over %s ", map[Family]string{IPv4: "IPv4", IPv6: "IPv6"}[s.Stream.Family])}
+		return key{text: string(s.Stream.Family)}
 	default:
-		return group{}
+		return key{}
 	}
 }
 
-// phase returns the group of a probe sent at a Unix time in nanoseconds.
-func (g grouping) phase(at int64) group {
-	phase := g.grid.Phase(at)
-	return group{int64(phase), fmt.Sprint(phase), fmt.Sprintf("in second %d of slots ", phase)}
+// phase returns the key of the group of a probe sent at a Unix second.
+func (g grouping) phase(second int64) key { return key{order: int64(g.grid.Phase(second))} }
+
+// group returns the group of a key.
+func (g grouping) group(k key) group {
+	name, words := k.text, ""
+	switch g.by {
+	case ByHour:
+		name = fmt.Sprintf("%02d:00", k.order)
+		words = fmt.Sprintf("from %s to %02d:00 %s ", name, (k.order+1)%24, g.zoneName())
+	case ByWeekday:
+		name = time.Weekday((k.order + 1) % 7).String()
+		words = "on " + name + "s "
+	case ByDate:
+		name = time.Unix(k.order, 0).UTC().Format(time.DateOnly)
+		words = "on " + name + " "
+	case ByPhase:
+		name = fmt.Sprint(k.order)
+		words = "in second " + name + " of slots "
+	case ByLoad:
+		words = "with load going " + name + " "
+		if Load(name) == LoadIdle {
+			words = "without load "
+		}
+	case ByTarget:
+		words = "at " + name + " "
+	case ByFamily:
+		words = "over " + map[Family]string{IPv4: "IPv4", IPv6: "IPv6"}[Family(name)] + " "
+	}
+	return group{k, name, words}
 }
 
 func (g grouping) zoneName() string {

@@ -71,7 +71,7 @@ func (w *window) merge(o window) {
 // readMeasured reads all streams that q selects, of one metric, divided into groups in
 // their order.
 func readMeasured(ctx context.Context, store Store, q Query, metric Metric, g grouping) ([]*measured, error) {
-	r := reading{q: q, grouping: g, groups: map[string]*measured{}}
+	r := reading{q: q, grouping: g, groups: map[key]*measured{}}
 	var coarsest Resolution
 	r.grid, coarsest = g.resolution(q.To.Sub(q.From))
 	var err error
@@ -86,7 +86,7 @@ func readMeasured(ctx context.Context, store Store, q Query, metric Metric, g gr
 	if err != nil {
 		return nil, err
 	}
-	down, err := readDowntime(ctx, store, q)
+	outages, err := store.Outages(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -95,11 +95,13 @@ func readMeasured(ctx context.Context, store Store, q Query, metric Metric, g gr
 		return nil, err
 	}
 	if len(r.groups) == 0 {
-		r.at(group{})
+		m := &measured{from: q.From, to: q.To, grid: r.grid, streams: map[Stream]*record{}}
+		r.groups[key{}] = m // of no group
 	}
 	list := slices.SortedFunc(maps.Values(r.groups), func(a, b *measured) int {
-		return cmp.Or(cmp.Compare(a.group.order, b.group.order), cmp.Compare(a.group.name, b.group.name))
+		return cmp.Or(cmp.Compare(a.group.order, b.group.order), cmp.Compare(a.group.text, b.group.text))
 	})
+	down := downtimeOf(outages, gaps)
 	for _, m := range list {
 		m.down, m.gaps = down, gaps
 		for stream, r := range m.streams {
@@ -118,15 +120,15 @@ type reading struct {
 	q        Query
 	grouping grouping
 	grid     time.Duration
-	groups   map[string]*measured
+	groups   map[key]*measured
 }
 
-// at returns what is known of a group.
-func (r *reading) at(g group) *measured {
-	m := r.groups[g.name]
+// at returns what is known of a group, made if there is nothing yet.
+func (r *reading) at(k key) *measured {
+	m := r.groups[k]
 	if m == nil {
-		m = &measured{from: r.q.From, to: r.q.To, grid: r.grid, group: g, streams: map[Stream]*record{}}
-		r.groups[g.name] = m
+		m = &measured{from: r.q.From, to: r.q.To, grid: r.grid, group: r.grouping.group(k), streams: map[Stream]*record{}}
+		r.groups[k] = m
 	}
 	return m
 }
@@ -191,8 +193,8 @@ func (r *reading) readPhases(ctx context.Context, store Store) error {
 
 // divide yields the parts of a window with single probes that were sent in each phase, in
 // order of time.
-func (g grouping) divide(s Sample) iter.Seq2[group, Sample] {
-	return func(yield func(group, Sample) bool) {
+func (g grouping) divide(s Sample) iter.Seq2[key, Sample] {
+	return func(yield func(key, Sample) bool) {
 		for rest := s.Singletons; len(rest) > 0; {
 			second := func(one Singleton) int64 { return floorTime(s.Start.Add(one.At), time.Second).Unix() }
 			first, n := second(rest[0]), 1

@@ -17,7 +17,6 @@ type transfer struct {
 	rate   float64
 	steady bool
 	setup  setup
-	pep    bool // a proxy is suspected
 }
 
 // setup is how a transfer was made: the same link has another rate for each.
@@ -58,9 +57,8 @@ func (r *reading) readTransfers(ctx context.Context, store Store, metric Metric)
 		if err != nil {
 			return err
 		}
-		suspected, _ := t.SuspectPEP()
 		record := r.at(r.grouping.of(Sample{Stream: t.Stream, Start: t.Start})).of(t.Stream)
-		record.transfers = append(record.transfers, transfer{at: t.Start, rate: t.Rate, steady: t.Steady, pep: suspected, setup: setup{t.Streams, t.Congestion}})
+		record.transfers = append(record.transfers, transfer{at: t.Start, rate: t.Rate, steady: t.Steady, setup: setup{t.Streams, t.Congestion}})
 	}
 	return nil
 }

@@ -21,26 +21,20 @@ type PlanKept struct {
 	Days, DaysMet int
 }
 
-// KeptPlans says for each of known, in the same order, how the plan was met in q's range.
-// Links of which nothing was promised cost nothing.
+// KeptPlans says for each of known, links of one site, in the same order, how the plan was
+// met from from to to. Links of which nothing was promised cost nothing.
 func KeptPlans(ctx context.Context, store Store, known []LinkRecord, from, to time.Time) ([]PlanKept, error) {
 	kept := make([]PlanKept, len(known))
 	for i, r := range known {
 		plan := r.Link.Plan
 		kept[i].Plan = plan
-		q := Query{Site: r.Site.Name, Links: []LinkID{r.Link.ID}, From: from, To: to}
 		if plan.Down > 0 || plan.Up > 0 {
-			if err := kept[i].countTransfers(ctx, store, q); err != nil {
-				return nil, err
-			}
-		}
-		if plan.Availability > 0 {
-			if err := kept[i].countDays(ctx, store, ReliabilityQuery{Site: q.Site, Links: q.Links, From: from, To: to}); err != nil {
+			if err := kept[i].countTransfers(ctx, store, Query{Site: r.Site.Name, Links: []LinkID{r.Link.ID}, From: from, To: to}); err != nil {
 				return nil, err
 			}
 		}
 	}
-	return kept, nil
+	return kept, countDays(ctx, store, known, kept, from, to)
 }
 
 func (k *PlanKept) countTransfers(ctx context.Context, store Store, q Query) error {
@@ -67,16 +61,31 @@ func (k *PlanKept) countTransfers(ctx context.Context, store Store, q Query) err
 	return nil
 }
 
-// countDays goes by what is charged to the link: a target that is down is not its doing.
-func (k *PlanKept) countDays(ctx context.Context, store Store, q ReliabilityQuery) error {
+// measuredDay is how much of a day must have been measured to judge it.
+const measuredDay = 12 * time.Hour
+
+// countDays goes by what is charged to links: a target that is down is not their doing.
+func countDays(ctx context.Context, store Store, known []LinkRecord, kept []PlanKept, from, to time.Time) error {
+	q := ReliabilityQuery{From: from, To: to}
+	at := map[LinkID]*PlanKept{}
+	for i, r := range known {
+		if kept[i].Plan.Availability > 0 {
+			q.Site, q.Links = r.Site.Name, append(q.Links, r.Link.ID)
+			at[r.Link.ID] = &kept[i]
+		}
+	}
+	if len(at) == 0 || to.Sub(from) < measuredDay {
+		return nil
+	}
 	links, err := ReliabilityOf(ctx, store, q)
 	if err != nil {
 		return err
 	}
 	for _, link := range links {
+		k := at[link.Link.Link.ID]
 		for _, day := range link.Periods {
 			a, ok := day.Availability()
-			if !ok || day.Planned < 12*time.Hour {
+			if !ok || day.Planned < measuredDay {
 				continue
 			}
 			k.Days++
