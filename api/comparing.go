@@ -91,15 +91,11 @@ func (in *compareInput) question(now time.Time) (perigee.CompareQuery, error) {
 	if err := oneOf("by", in.By, groupings...); err != nil {
 		return q, err
 	}
-	if in.Timezone != "" {
-		if q.Zone, err = time.LoadLocation(in.Timezone); err != nil || in.Timezone == "Local" {
-			return q, badParameter("timezone", fmt.Sprintf("timezone: %q is not a time zone", in.Timezone), "Write its name in the IANA database, such as Australia/Sydney.")
-		}
+	if q.Zone, err = parseTimezone(in.Timezone); err != nil {
+		return q, err
 	}
-	if in.LeapSeconds != "" {
-		if q.LeapSeconds, err = parseLeapSeconds(in.LeapSeconds); err != nil {
-			return q, err
-		}
+	if q.LeapSeconds, err = parseLeapSeconds(in.LeapSeconds); err != nil {
+		return q, err
 	}
 	for _, p := range []struct {
 		name, text string

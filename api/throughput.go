@@ -169,15 +169,12 @@ func newLatency(l perigee.Latency) LatencySeconds {
 // in less than half of what the fastest probe takes to the same target and back. No packet
 // can.
 func suspectPEP(t perigee.Throughput) (suspected *bool, text *string) {
-	if t.Connect.TCP <= 0 || t.Idle.Received == 0 {
-		return nil, nil
-	}
-	tcp, probe := t.Connect.TCP.Seconds(), t.Idle.Min
-	if tcp >= probe/2 {
-		return defined(false, true), nil
+	split, known := t.SuspectPEP()
+	if !split {
+		return defined(false, known), nil
 	}
 	return defined(true, true), defined(fmt.Sprintf("TCP connects in %s where no probe takes less than %s: a proxy on the way seems to answer for the far end, and TCP's round trips and repeats are those up to it",
-		milliseconds(tcp), milliseconds(probe)), true)
+		milliseconds(t.Connect.TCP.Seconds()), milliseconds(t.Idle.Min)), true)
 }
 
 func milliseconds(s float64) string { return strconv.FormatFloat(s*1e3, 'f', 0, 64) + " ms" }
