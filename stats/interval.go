@@ -104,6 +104,21 @@ func (i *Interval) bound(m margin, df float64) {
 	}
 }
 
+// rounding is what ratios may vary by, relatively, without varying at all.
+const rounding = 1e-12
+
+// boundBy sets i's interval and p-value from the variance of its estimate, by Student's t; size is that of the
+// ratios it is made of. What does not vary bounds nothing.
+func (i *Interval) boundBy(variance, df, size float64) {
+	deviation := math.Sqrt(variance)
+	if deviation <= rounding*size {
+		return
+	}
+	t := -studentQuantile((1-i.Confidence)/2, df)
+	i.Low, i.High, i.Bounded = i.Estimate-t*deviation, i.Estimate+t*deviation, true
+	i.P = 2 * studentCDF(-math.Abs(i.Estimate)/deviation, df)
+}
+
 // bisect returns where holds ceases to between low, where it does, and high, to a
 // hundredth of their distance.
 func bisect(low, high float64, holds func(float64) bool) float64 {

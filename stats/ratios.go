@@ -32,21 +32,6 @@ func MeanDifference(a, b []Ratio, confidence float64) Interval {
 	return in
 }
 
-// rounding is what ratios may vary by, relatively, without varying at all.
-const rounding = 1e-12
-
-// boundBy sets i's interval and p-value from the variance of its estimate, by Student's t; size is that of the
-// ratios it is made of. What does not vary bounds nothing.
-func (i *Interval) boundBy(variance, df, size float64) {
-	deviation := math.Sqrt(variance)
-	if deviation <= rounding*size {
-		return
-	}
-	t := -studentQuantile((1-i.Confidence)/2, df)
-	i.Low, i.High, i.Bounded = i.Estimate-t*deviation, i.Estimate+t*deviation, true
-	i.P = 2 * studentCDF(-math.Abs(i.Estimate)/deviation, df)
-}
-
 // leastMeans is the least number of windows that MeanDifference makes an interval of:
 // simulated, fewer than two cosines give intervals that are right but say nothing.
 const leastMeans = 16
