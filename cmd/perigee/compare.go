@@ -43,6 +43,15 @@ func (f storeFlags) path() (string, error) {
 	return c.Storage.Path, err
 }
 
+// linkIDs returns links as they were named.
+func linkIDs(names []string) []perigee.LinkID {
+	var ids []perigee.LinkID
+	for _, n := range names {
+		ids = append(ids, perigee.LinkID(n))
+	}
+	return ids
+}
+
 // compareCommand says how links compare.
 type compareCommand struct {
 	storeFlags   `embed:""`
@@ -66,21 +75,18 @@ type compareCommand struct {
 func (c compareCommand) question(now time.Time) (perigee.CompareQuery, error) {
 	q := perigee.CompareQuery{
 		Metric: perigee.MetricName(c.Metric), Quantile: c.Quantile, Target: perigee.TargetID(c.Target), Family: perigee.Family(c.Family), Load: perigee.Load(c.Load),
-		By: perigee.Grouping(c.By), LeapSeconds: c.LeapSeconds, Baseline: perigee.LinkID(c.Baseline),
+		Links: linkIDs(c.Links), By: perigee.Grouping(c.By), LeapSeconds: c.LeapSeconds, Baseline: perigee.LinkID(c.Baseline),
 	}
 	invalid := func(format string, args ...any) (perigee.CompareQuery, error) {
 		return q, &perigee.Error{Code: perigee.CodeInvalid, Message: fmt.Sprintf(format, args...)}
 	}
-	for _, l := range c.Links {
-		q.Links = append(q.Links, perigee.LinkID(l))
-	}
-	switch {
-	case c.LeapSeconds < 1 || c.LeapSeconds > 60:
-		return invalid("--leap-seconds %d is not within 1 to 60", c.LeapSeconds)
-	case q.Load != "" && q.Load != perigee.LoadIdle && q.Load != perigee.LoadDown && q.Load != perigee.LoadUp:
+	if q.Load != "" && q.Load != perigee.LoadIdle && q.Load != perigee.LoadDown && q.Load != perigee.LoadUp {
 		return invalid("--load %q: use idle, down or up", c.Load)
 	}
-	var err error
+	err := checkLeapSeconds(c.LeapSeconds)
+	if err != nil {
+		return q, err
+	}
 	if c.TimeZone != "" {
 		if q.Zone, err = time.LoadLocation(c.TimeZone); err != nil {
 			return invalid("--timezone %q is not a time zone; write its name in the IANA database, such as Australia/Sydney", c.TimeZone)

@@ -38,10 +38,7 @@ func (c exportCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	defer store.Close()
-	q := perigee.Query{From: from, To: to, Resolution: perigee.Resolution(c.Resolution)}
-	for _, l := range c.Links {
-		q.Links = append(q.Links, perigee.LinkID(l))
-	}
+	q := perigee.Query{Links: linkIDs(c.Links), From: from, To: to, Resolution: perigee.Resolution(c.Resolution)}
 	for _, t := range c.Targets {
 		q.Targets = append(q.Targets, perigee.TargetID(t))
 	}

@@ -36,8 +36,8 @@ func (c outagesCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return &perigee.Error{Code: perigee.CodeInvalid, Message: fmt.Sprintf("--timezone %q is no time zone; write an IANA name like Australia/Sydney", c.Timezone), Err: err}
 	}
-	if c.LeapSeconds < 1 || c.LeapSeconds > 60 {
-		return &perigee.Error{Code: perigee.CodeInvalid, Message: fmt.Sprintf("--leap-seconds %d is not within 1 to 60", c.LeapSeconds)}
+	if err := checkLeapSeconds(c.LeapSeconds); err != nil {
+		return err
 	}
 	if c.Limit < 0 {
 		return &perigee.Error{Code: perigee.CodeInvalid, Message: fmt.Sprintf("--limit %d is below 0", c.Limit)}
@@ -47,10 +47,7 @@ func (c outagesCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	defer store.Close()
-	q := perigee.ReliabilityQuery{From: from, To: to, By: perigee.CalendarUnit(c.By), Location: location, LeapSeconds: c.LeapSeconds}
-	for _, l := range c.Links {
-		q.Links = append(q.Links, perigee.LinkID(l))
-	}
+	q := perigee.ReliabilityQuery{Links: linkIDs(c.Links), From: from, To: to, By: perigee.CalendarUnit(c.By), Location: location, LeapSeconds: c.LeapSeconds}
 	disruptions, err := perigee.Disruptions(ctx, store, perigee.DisruptionQuery{Links: q.Links, From: from, To: to, Location: location, LeapSeconds: c.LeapSeconds})
 	if err != nil {
 		return err

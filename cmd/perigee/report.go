@@ -230,11 +230,3 @@ func fileWord(name string) string {
 	}
 	return b.String()
 }
-
-func linkIDs(names []string) []perigee.LinkID {
-	var ids []perigee.LinkID
-	for _, n := range names {
-		ids = append(ids, perigee.LinkID(n))
-	}
-	return ids
-}

@@ -113,18 +113,18 @@ func collect(ctx context.Context, store reportStore, q question) (document.Repor
 	if len(summaries) == 0 && len(transfers) == 0 {
 		return r, &perigee.Error{Code: perigee.CodeNotEnoughData, Message: fmt.Sprintf("not enough data: nothing was measured from %s to %s", q.from.UTC().Format(time.RFC3339), q.to.UTC().Format(time.RFC3339))}
 	}
+	disruptions, err := perigee.Disruptions(ctx, store, perigee.DisruptionQuery{Site: q.site, Links: q.links, From: q.from, To: q.to, Location: q.zone})
+	if err != nil {
+		return r, err
+	}
 	by := func(unit perigee.CalendarUnit) ([]perigee.LinkReliability, error) {
-		return perigee.ReliabilityOf(ctx, store, perigee.ReliabilityQuery{Site: q.site, Links: q.links, From: q.from, To: q.to, By: unit, Location: q.zone})
+		return perigee.ReliabilityOf(ctx, store, perigee.ReliabilityQuery{Site: q.site, Links: q.links, From: q.from, To: q.to, By: unit, Location: q.zone, Disruptions: disruptions})
 	}
 	days, err := by(perigee.ByDay)
 	if err != nil {
 		return r, err
 	}
 	months, err := by(perigee.ByMonth)
-	if err != nil {
-		return r, err
-	}
-	disruptions, err := perigee.Disruptions(ctx, store, perigee.DisruptionQuery{Site: q.site, Links: q.links, From: q.from, To: q.to, Location: q.zone})
 	if err != nil {
 		return r, err
 	}

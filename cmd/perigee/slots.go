@@ -30,8 +30,8 @@ func (c slotsCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	if c.LeapSeconds < 1 || c.LeapSeconds > 60 {
-		return &perigee.Error{Code: perigee.CodeInvalid, Message: fmt.Sprintf("--leap-seconds %d is not within 1 to 60", c.LeapSeconds)}
+	if err := checkLeapSeconds(c.LeapSeconds); err != nil {
+		return err
 	}
 	if c.Series && !c.JSON {
 		return &perigee.Error{Code: perigee.CodeInvalid, Message: "--series is for --json: add it"}

@@ -46,3 +46,11 @@ func parseTime(flag, text string, now time.Time) (time.Time, error) {
 	return time.Time{}, &perigee.Error{Code: perigee.CodeInvalid,
 		Message: fmt.Sprintf("%s %q is not a time; use RFC 3339 (2026-01-31T12:00:00Z), Unix seconds, or a duration before now (90m, 24h, 7d)", flag, text)}
 }
+
+// checkLeapSeconds refuses what GPS time cannot be ahead of UTC by.
+func checkLeapSeconds(n int) error {
+	if n < 1 || n > 60 {
+		return &perigee.Error{Code: perigee.CodeInvalid, Message: fmt.Sprintf("--leap-seconds %d is not within 1 to 60", n)}
+	}
+	return nil
+}
