@@ -198,8 +198,13 @@ func TestArrivalsAreTold(t *testing.T) {
 			}
 			s := frame.(wire.State)
 			states = append(states, s)
-			if s.ArrivedFrom > len(arrived) || len(s.Arrived) == 0 || len(s.Waiting) > 0 {
-				t.Fatalf("%+v does not follow %d steps, or something waits on loopback", s, len(arrived))
+			if s.ArrivedFrom > len(arrived) || len(s.Arrived) == 0 {
+				t.Fatalf("%+v does not follow %d steps", s, len(arrived))
+			}
+			// Loopback too drops segments, where the receiver is starved of its processor.
+			inOrder := s.TCP != nil && s.TCP.Receiver != nil && s.TCP.Receiver.OutOfOrder == 0
+			if len(s.Waiting) > 0 && inOrder {
+				t.Fatalf("%+v: something waits, and all came in order", s)
 			}
 			arrived = append(arrived[:s.ArrivedFrom], s.Arrived...)
 			told = 0
