@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/icmp"
+	"golang.org/x/net/ipv4"
 	"golang.org/x/sys/unix"
 
 	"perigee/internal/lab"
@@ -98,12 +100,48 @@ func rolePing() int {
 		return fail(err)
 	}
 	defer l.Close()
-	out, err := exec.Command("ping", "-c", "3", "-i", "0.01", "-W", "5", lab.Target().String()).CombinedOutput()
-	if err != nil {
-		return fail(fmt.Errorf("%w: %s", err, out))
+	if err := pingTarget(3); err != nil {
+		return fail(err)
 	}
 	fmt.Println("uid", os.Getuid(), "records", len(l.Truth()))
 	return 0
+}
+
+// pingTarget has n echo requests answered, one after the other, by the way that the system
+// chooses.
+func pingTarget(n int) error {
+	conn, err := net.ListenPacket("ip4:icmp", "0.0.0.0")
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		return err
+	}
+	target, b := &net.IPAddr{IP: lab.Target().AsSlice()}, make([]byte, lab.MTU)
+	for seq := range n {
+		request := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: 1, Seq: seq, Data: make([]byte, 56)}}
+		packet, err := request.Marshal(nil)
+		if err != nil {
+			return err
+		}
+		if _, err := conn.WriteTo(packet, target); err != nil {
+			return err
+		}
+		for answered := false; !answered; {
+			size, _, err := conn.ReadFrom(b)
+			if err != nil {
+				return fmt.Errorf("request %d: %w", seq, err)
+			}
+			reply, err := icmp.ParseMessage(1, b[:size])
+			if err != nil || reply.Type != ipv4.ICMPTypeEchoReply {
+				continue
+			}
+			echo, ok := reply.Body.(*icmp.Echo)
+			answered = ok && echo.Seq == seq
+		}
+	}
+	return nil
 }
 
 // role returns the environment that makes this binary a program of the role.
