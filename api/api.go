@@ -177,6 +177,7 @@ func (s *server) register(router chi.Router, version string) huma.API {
 	schemas["OutboxTrouble"].Nullable = true
 	schemas["ProbeTrouble"].Nullable = true
 	schemas["ProbeProgress"].Nullable = true
+	schemas["Plan"].Nullable = true
 	document, err := json.Marshal(api.OpenAPI())
 	if err != nil {
 		panic(err) // only for a description that JSON cannot hold

@@ -69,7 +69,7 @@ func newStore(t testing.TB) *storagetest.Memory {
 	site := perigee.Site{Name: "home", Latitude: -35.28, Longitude: 149.13, Located: true}
 	links := []perigee.Link{
 		{ID: "fibre", Orbit: perigee.OrbitTerrestrial, Mark: 16},
-		{ID: "geo", Orbit: perigee.OrbitGEO, Source: netip.MustParseAddr("192.0.2.10"), SatelliteLongitude: 140.1, SatelliteKnown: true},
+		{ID: "geo", Orbit: perigee.OrbitGEO, Source: netip.MustParseAddr("192.0.2.10"), SatelliteLongitude: 140.1, SatelliteKnown: true, Plan: perigee.Plan{Down: 25e6, Availability: 0.995}},
 		{ID: hostile, Orbit: perigee.OrbitStarlink, Interface: "wan1"},
 	}
 	if err := store.Describe(ctx, site, links); err != nil {

@@ -17,6 +17,7 @@ type Link struct {
 	Orbit        *string      `json:"orbit" doc:"Kind of path; null if the link was never described."`
 	Binding      Binding      `json:"binding"`
 	FloorSeconds *float64     `json:"floor_seconds" doc:"Least round-trip time that physics allows; null for orbits without a stated altitude."`
+	Plan         *Plan        `json:"plan" doc:"What was promised of the link; null if nothing was."`
 	First        *time.Time   `json:"first" doc:"Start of the first sample; null if there is none."`
 	Last         *time.Time   `json:"last" doc:"End of the last sample; null if there is none."`
 	AgeSeconds   *float64     `json:"age_seconds" doc:"Time since last; null if there is no sample."`
@@ -39,6 +40,19 @@ type Binding struct {
 	Namespace *string `json:"namespace"`
 }
 
+// Plan is what was promised of a link; what is null was not.
+type Plan struct {
+	DownBitsPerSecond *float64 `json:"down_bits_per_second" doc:"Payload that the site receives."`
+	UpBitsPerSecond   *float64 `json:"up_bits_per_second" doc:"Payload that it sends."`
+	Availability      *float64 `json:"availability" doc:"Share of each day, 0 to 1."`
+}
+
+func newPlan(p perigee.Plan) *Plan {
+	return defined(Plan{
+		DownBitsPerSecond: defined(p.Down, p.Down > 0), UpBitsPerSecond: defined(p.Up, p.Up > 0), Availability: defined(p.Availability, p.Availability > 0),
+	}, p != perigee.Plan{})
+}
+
 // LastMinute is one stream's last minute.
 type LastMinute struct {
 	StreamName
@@ -56,8 +70,8 @@ func newLink(r perigee.LinkRecord, streams []streamState, now time.Time) Link {
 			Interface: defined(l.Interface, l.Interface != ""), Source: defined(l.Source.String(), l.Source.IsValid()),
 			Mark: defined(l.Mark, l.Mark != 0), Namespace: defined(l.Namespace, l.Namespace != ""),
 		},
-		FloorSeconds: maybeSeconds(perigee.Floor(l, r.Site)),
-		First:        maybeTime(r.First), Last: maybeTime(r.Last),
+		FloorSeconds: maybeSeconds(perigee.Floor(l, r.Site)), Plan: newPlan(l.Plan),
+		First: maybeTime(r.First), Last: maybeTime(r.Last),
 		AgeSeconds: defined(max(now.Sub(r.Last).Seconds(), 0), !r.Last.IsZero()),
 		State:      state, StateText: text, LastMinute: make([]LastMinute, 0, len(streams)),
 	}
