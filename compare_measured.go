@@ -148,11 +148,11 @@ func (r *reading) readSamples(ctx context.Context, store Store, coarsest Resolut
 	q := r.q
 	q.Lean = coarsest == Days
 	err := scan(ctx, store, q, coarsest, func(s Sample) {
-		if s.Stream.Target == FirstHop && len(r.q.Targets) == 0 {
-			return // it is the link's own, and no way to compare
+		if !q.comparable(s.Stream) {
+			return
 		}
 		if q.Lean {
-			s.Variation.IPDV.Sketch = stats.Sketch{} // whether the store left it in or not
+			s = lean(s)
 		}
 		record := r.at(r.grouping.of(s)).of(s.Stream)
 		record.total.add(s)
@@ -174,7 +174,7 @@ func (r *reading) readPhases(ctx context.Context, store Store) error {
 		if err != nil {
 			return err
 		}
-		if s.Stream.Target == FirstHop && len(r.q.Targets) == 0 {
+		if !r.q.comparable(s.Stream) {
 			continue
 		}
 		windows++
@@ -269,6 +269,17 @@ func (m *measured) record(stream Stream) *record {
 		return r
 	}
 	return &record{}
+}
+
+// comparable reports whether links are compared at s: their first hops are their own, and
+// no way to compare unless asked for.
+func (q Query) comparable(s Stream) bool { return s.Target != FirstHop || len(q.Targets) > 0 }
+
+// lean returns s without the sketch that Query.Lean leaves out, whether the store did or
+// not.
+func lean(s Sample) Sample {
+	s.Variation.IPDV.Sketch = stats.Sketch{}
+	return s
 }
 
 // commonPath returns the path (a stream without its link) that most of links

@@ -155,6 +155,10 @@ var Metrics = []Metric{
 // time series. Transfers have results of their own.
 func (m Metric) Drawable() bool { return m.Comparable && !m.transfers() && m.Name != MetricRTTLoaded }
 
+// Distributed reports whether m has a value for each probe, so that it has a distribution
+// over any range.
+func (m Metric) Distributed() bool { return m.Kind == KindDistribution && m.Drawable() }
+
 // LookupMetric finds a metric by name.
 func LookupMetric(name MetricName) (Metric, bool) {
 	for _, m := range Metrics {

@@ -147,6 +147,7 @@ func (s *server) register(router chi.Router, version string) huma.API {
 	get(s, api, "summary", "/links/{link}/summary", "What a link did over a range", nil, s.summary)
 	get(s, api, "series", "/series", "A metric over time", nil, s.series)
 	get(s, api, "compare", "/compare", "How links compare, and how sure that is", nil, s.compare)
+	get(s, api, "distribution", "/distribution", "How the values of a metric are distributed on links", nil, s.distribution)
 	get(s, api, "slots", "/slots", "Whether round trips step in Starlink's slots of 15 s", nil, s.slots)
 	get(s, api, "outages", "/outages", "Times without an answered probe", nil, s.outages)
 	get(s, api, "disruptions", "/disruptions", "Outages merged by cause: what they looked like, and what is to blame", nil, s.disruptions)

@@ -33,20 +33,13 @@ func (s *server) compare(ctx context.Context, in *compareInput) (*compareOutput,
 	if err != nil {
 		return nil, err
 	}
-	records, err := s.store.Links(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkKnown(records, in.Site, "links", q.Links); err != nil {
+	if err := s.checkSideBySide(ctx, in.Site, q.Links); err != nil {
 		return nil, err
 	}
 	if in.Baseline != "" {
-		if err := checkKnown(records, in.Site, "baseline", []perigee.LinkID{q.Baseline}); err != nil {
+		if err := s.checkLinks(ctx, in.Site, "baseline", []perigee.LinkID{q.Baseline}); err != nil {
 			return nil, err
 		}
-	}
-	if err := checkComparison(records, in.Site, q.Links); err != nil {
-		return nil, err
 	}
 	comparison, err := perigee.Compare(ctx, s.store, q)
 	if err != nil {
@@ -114,8 +107,16 @@ func (in *compareInput) question(now time.Time) (perigee.CompareQuery, error) {
 // Its work grows with the square of their number.
 const maxCompared = 64
 
-// checkComparison refuses to compare the links of several sites, and of a fleet.
-func checkComparison(records []perigee.LinkRecord, site string, links []perigee.LinkID) error {
+// checkSideBySide refuses to put links side by side that are not known, or of several
+// sites, or of a fleet.
+func (s *server) checkSideBySide(ctx context.Context, site string, links []perigee.LinkID) error {
+	records, err := s.store.Links(ctx)
+	if err != nil {
+		return err
+	}
+	if err := checkKnown(records, site, "links", links); err != nil {
+		return err
+	}
 	var sites []string
 	compared := 0
 	for _, r := range records {

@@ -49,7 +49,7 @@ func TestDocumentIsComplete(t *testing.T) {
 	for _, path := range []string{
 		"/links", "/links/{link}", "/links/{link}/summary", "/series", "/compare", "/outages", "/gaps", "/export", "/live",
 		"/monitor", "/outbox", "/outbox/dead-letters", "/outbox/resend", "/outbox/retry",
-		"/throughput", "/budget", "/probes", "/probes/{id}", "/slots", "/disruptions", "/availability",
+		"/throughput", "/budget", "/probes", "/probes/{id}", "/slots", "/disruptions", "/availability", "/distribution",
 	} {
 		op, _ := at(paths, prefix+path, cmp.Or(methods[path], "get")).(map[string]any)
 		if op == nil {
@@ -69,8 +69,8 @@ func TestDocumentIsComplete(t *testing.T) {
 			}
 		}
 	}
-	if len(paths) != 21 {
-		t.Errorf("%d paths are described, want 21: a new one belongs into this test", len(paths))
+	if len(paths) != 22 {
+		t.Errorf("%d paths are described, want 22: a new one belongs into this test", len(paths))
 	}
 	resolveRefs(t, d, d)
 }
@@ -115,6 +115,7 @@ func TestAnswersFollowTheirSchemas(t *testing.T) {
 		{"/series", "/series?link=" + name},
 		{"/compare", "/compare?" + wholeRange},
 		{"/compare", "/compare?metric=availability&" + wholeRange},
+		{"/distribution", "/distribution?" + wholeRange},
 		{"/slots", "/slots?link=fibre&series=true&" + wholeRange},
 		{"/outages", "/outages?" + wholeRange},
 		{"/disruptions", "/disruptions?" + wholeRange},

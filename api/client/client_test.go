@@ -105,6 +105,9 @@ func TestClientAsksEverything(t *testing.T) {
 	if r, err := c.Compare(ctx, client.CompareFilter{Filter: f, Metric: perigee.MetricRTT, Links: []string{odd, "geo"}}); err != nil || len(r.Pairs) != 1 || r.Pairs[0].A != odd || *r.Pairs[0].ProbabilityALower != 1 {
 		t.Errorf("Compare = %+v, %v", r, err)
 	}
+	if d, err := c.Distribution(ctx, perigee.MetricPDV, []string{"geo", odd}, f); err != nil || len(d.Links) != 2 || d.Links[0].Link != "geo" || d.Metric != "pdv" || d.Links[1].Points[0].Value != 0 {
+		t.Errorf("Distribution = %+v, %v", d, err)
+	}
 	if o, err := c.Outages(ctx, f); err != nil || len(o) != 1 || o[0].DurationSeconds != 2 {
 		t.Errorf("Outages = %+v, %v", o, err)
 	}

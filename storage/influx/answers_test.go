@@ -371,6 +371,7 @@ func answersOfDay(day time.Time) []string {
 		"/series?link=fibre&target=two&step=1h&"+whole,
 		"/compare?"+whole,
 		"/compare?target=two&"+sixHours,
+		"/distribution?"+whole, "/distribution?metric=pdv&links=leo,geo&"+unaligned, "/distribution?target=two&"+sixHours, "/distribution?load=down&"+tenMinutes,
 		"/compare?by=target&baseline=fibre&"+sixHours,
 		"/compare?metric=throughput_down&"+whole,
 		"/compare?metric=throughput_up&by=hour&"+whole,
@@ -416,6 +417,7 @@ func answersOfDays(first time.Time) []string {
 		list = append(list, asking("/compare", "by", by, "timezone", "Australia/Adelaide", "links", "leo,geo")+"&"+whole)
 	}
 	list = append(list, "/compare?metric=loss_ratio&quantile=0.5&baseline=leo&"+unaligned)
+	list = append(list, "/distribution?"+whole, "/distribution?metric=pdv&"+unaligned)
 	for _, format := range []string{"csv", "jsonl", "lp"} {
 		for _, resolution := range []string{"hour", "day"} {
 			list = append(list, asking("/export", "format", format, "resolution", resolution)+"&"+whole, asking("/export", "format", format, "resolution", resolution)+"&"+unaligned)
@@ -438,7 +440,7 @@ func answersStanding() []string {
 func answersRefused(whole string) []string {
 	return []string{
 		"/links/moon", "/links/moon/summary", "/series?link=moon", "/series?metric=rtt", "/compare?links=fibre,moon", "/compare?links=fibre&" + whole,
-		"/outages?link=moon", "/throughput?link=moon", "/throughput?direction=idle", "/gaps?link=starlnk", "/export?link=moon", "/export?format=xml", "/export?resolution=week",
+		"/outages?link=moon", "/distribution?links=moon", "/distribution?metric=jitter", "/throughput?link=moon", "/throughput?direction=idle", "/gaps?link=starlnk", "/export?link=moon", "/export?format=xml", "/export?resolution=week",
 		"/series?link=fibre&metric=ipdv", "/series?link=fibre&step=1ns&" + whole, "/compare?from=1h&to=2h", "/compare?site=away", "/links/fibre/summary?site=away",
 	}
 }
