@@ -30,6 +30,7 @@ func TestAnswersAreGolden(t *testing.T) {
 		"link_hostile":      "/api/v1/links/" + url.PathEscape(hostile),
 		"summary":           "/api/v1/links/fibre/summary?" + wholeRange,
 		"summary_empty":     "/api/v1/links/" + url.PathEscape(hostile) + "/summary?" + wholeRange,
+		"usual":             "/api/v1/links/geo/usual",
 		"series_rtt":        "/api/v1/series?metric=rtt&link=fibre&step=2m&" + wholeRange,
 		"series_loss_ratio": "/api/v1/series?metric=loss_ratio&link=fibre&target=far&step=5m&" + wholeRange,
 		"series_empty":      "/api/v1/series?link=" + url.QueryEscape(hostile) + "&" + wholeRange,
@@ -120,6 +121,8 @@ func TestProblems(t *testing.T) {
 		"metric_without_values":     {"GET", "/api/v1/distribution?metric=jitter", 400, "invalid", "metric", "rtt, pdv"},
 		"unknown_link_side_by_side": {"GET", "/api/v1/distribution?links=geo,leo", 404, "not_found", "links", `Did you mean "geo"`},
 		"no_link_of_distributions":  {"GET", "/api/v1/distribution?link=geo", 400, "invalid", "link", "Did you mean links?"},
+		"unknown_link_is_unusual":   {"GET", "/api/v1/links/x/usual", 404, "not_found", "link", "Known links"},
+		"no_range_of_the_usual":     {"GET", "/api/v1/links/geo/usual?from=1h", 400, "invalid", "from", "Possible are site"},
 		"unknown_site_has_no_link":  {"GET", "/api/v1/links/geo?site=away", 404, "not_found", "link", "Nothing has been measured"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -90,8 +90,9 @@ func enclosingLevel(q, n, alpha float64, s side) (float64, bool) {
 	return (k - 0.5) / n, true
 }
 
-// quantileOfSorted returns the q-quantile (type 7).
-func quantileOfSorted(sorted []float64, q float64) float64 {
+// QuantileOfSorted returns the q-quantile, 0 <= q <= 1, of at least one value in ascending
+// order (type 7).
+func QuantileOfSorted(sorted []float64, q float64) float64 {
 	rank := q * float64(len(sorted)-1)
 	k := int(rank)
 	if k+1 >= len(sorted) {

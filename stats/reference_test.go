@@ -72,8 +72,8 @@ func (s blockBootstrap) interval(estimate, resolution float64, drawn []float64, 
 	t := -studentQuantile(0.025, max(blocks-1, 1))
 	tail := normalCDF(-t * math.Sqrt(blocks/(blocks-1)))
 	return Interval{
-		Estimate: estimate, Low: min(quantileOfSorted(drawn, tail), estimate) - resolution,
-		High: max(quantileOfSorted(drawn, 1-tail), estimate) + resolution, Defined: true, Bounded: true,
+		Estimate: estimate, Low: min(QuantileOfSorted(drawn, tail), estimate) - resolution,
+		High: max(QuantileOfSorted(drawn, 1-tail), estimate) + resolution, Defined: true, Bounded: true,
 	}
 }
 

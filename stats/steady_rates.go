@@ -35,5 +35,5 @@ func Percentiles(values []float64) (p5, p50, p95 float64, ok bool) {
 	}
 	sorted := slices.Clone(values)
 	slices.Sort(sorted)
-	return quantileOfSorted(sorted, 0.05), quantileOfSorted(sorted, 0.5), quantileOfSorted(sorted, 0.95), true
+	return QuantileOfSorted(sorted, 0.05), QuantileOfSorted(sorted, 0.5), QuantileOfSorted(sorted, 0.95), true
 }

@@ -99,6 +99,10 @@ func TestClientAsksEverything(t *testing.T) {
 	if s, err := c.Summary(ctx, f); err != nil || len(s.Targets) != 1 || s.Targets[0].Counts.Received != 720 || *s.Targets[0].RTTSeconds.Max != 0.04 {
 		t.Errorf("Summary = %+v, %v", s, err)
 	}
+	// The last minute, of 60 probes, has no part in it.
+	if u, err := c.Usual(ctx, "home", odd); err != nil || len(u.Streams) != 1 || u.Streams[0].MeasuredSeconds != 660 || u.Streams[0].Enough || *u.Streams[0].RTTSeconds.High != 0.04 {
+		t.Errorf("Usual = %+v, %v", u, err)
+	}
 	if s, err := c.Series(ctx, perigee.MetricRTT, time.Minute, f); err != nil || len(s.Points) != 12 || s.StepSeconds != 60 {
 		t.Errorf("Series = %+v, %v", s, err)
 	}

@@ -431,7 +431,7 @@ func answersOfDays(first time.Time) []string {
 func answersStanding() []string {
 	list := []string{"/links", "/links?site=home", "/links?site=away", "/outages", "/gaps", "/export"}
 	for _, l := range answersLinks {
-		list = append(list, "/links/"+string(l.ID))
+		list = append(list, "/links/"+string(l.ID), "/links/"+string(l.ID)+"/usual")
 	}
 	return list
 }
@@ -439,7 +439,7 @@ func answersStanding() []string {
 // answersRefused asks what is not answered.
 func answersRefused(whole string) []string {
 	return []string{
-		"/links/moon", "/links/moon/summary", "/series?link=moon", "/series?metric=rtt", "/compare?links=fibre,moon", "/compare?links=fibre&" + whole,
+		"/links/moon", "/links/moon/summary", "/links/moon/usual", "/series?link=moon", "/series?metric=rtt", "/compare?links=fibre,moon", "/compare?links=fibre&" + whole,
 		"/outages?link=moon", "/distribution?links=moon", "/distribution?metric=jitter", "/throughput?link=moon", "/throughput?direction=idle", "/gaps?link=starlnk", "/export?link=moon", "/export?format=xml", "/export?resolution=week",
 		"/series?link=fibre&metric=ipdv", "/series?link=fibre&step=1ns&" + whole, "/compare?from=1h&to=2h", "/compare?site=away", "/links/fibre/summary?site=away",
 	}
