@@ -37,10 +37,14 @@ type TimeSeries struct {
 type SeriesPoint struct {
 	Start  time.Time     // on the grid of steps since the Unix epoch
 	Length time.Duration // the series' step
+	StepValues
+}
 
+// StepValues is what a stream measured in one step of a TimeSeries, or in one HeatmapCell.
+type StepValues struct {
 	Counts Counts
 
-	// Value is the metric over the step: the median of a distribution, the
+	// Value is the metric over all of it: the median of a distribution, the
 	// mean of an estimate, the ratio itself. Meaningful if Defined.
 	Value   float64
 	Defined bool
@@ -82,34 +86,17 @@ func stepFor(length time.Duration, limit int) time.Duration {
 // that is not Drawable, a negative step, or one of which the range holds more than
 // 100,000.
 func Series(ctx context.Context, store Store, q SeriesQuery) (TimeSeries, error) {
-	metric, err := metricThat(q.Metric, "drawn", Metric.Drawable)
+	metric, query, err := q.resolve(ctx, store)
 	if err != nil {
 		return TimeSeries{}, err
 	}
-	known, err := findLinks(ctx, store, q.Site, []LinkID{q.Link})
-	if err != nil {
-		return TimeSeries{}, err
-	}
-	site, err := oneSite(known)
-	if err != nil {
-		return TimeSeries{}, err
-	}
-	from, to, err := resolveRange(q.From, q.To, known)
-	if err != nil {
-		return TimeSeries{}, err
-	}
-	step, err := resolveStep(q.Step, from, to)
+	step, err := resolveStep(q.Step, query.From, query.To)
 	if err != nil {
 		return TimeSeries{}, err
 	}
 	series := TimeSeries{
-		Stream: Stream{Site: site, Link: q.Link, Target: q.Target, Family: q.Family, Load: orIdle(q.Load)},
-		Metric: metric, From: from, To: to, Step: step,
-	}
-
-	query := Query{Site: site, Links: []LinkID{q.Link}, Family: q.Family, Load: orIdle(q.Load), From: from, To: to}
-	if q.Target != "" {
-		query.Targets = []TargetID{q.Target}
+		Stream: Stream{Site: query.Site, Link: q.Link, Target: q.Target, Family: q.Family, Load: query.Load},
+		Metric: metric, From: query.From, To: query.To, Step: step,
 	}
 	merged := map[Stream][]stepSample{}
 	err = scan(ctx, store, query, finest(step), func(s Sample) {
@@ -118,7 +105,7 @@ func Series(ctx context.Context, store Store, q SeriesQuery) (TimeSeries, error)
 		if n := len(list); n == 0 || !list[n-1].start.Equal(start) {
 			list = append(list, stepSample{start: start})
 		}
-		list[len(list)-1].add(s)
+		list[len(list)-1].add(lean(s))
 		merged[s.Stream] = list
 	})
 	if err != nil {
@@ -140,11 +127,33 @@ func Series(ctx context.Context, store Store, q SeriesQuery) (TimeSeries, error)
 		return TimeSeries{}, err
 	}
 	for _, s := range merged[stream] {
-		series.Points = append(series.Points, s.point(metric, step, func(from, to time.Time) time.Duration {
-			return down.within(stream, later(from, series.From), earlier(to, series.To))
-		}))
+		end := s.start.Add(step)
+		series.Points = append(series.Points, SeriesPoint{Start: s.start, Length: step, StepValues: s.values(metric, func() time.Duration {
+			return down.within(stream, later(s.start, series.From), earlier(end, series.To))
+		})})
 	}
 	return series, nil
+}
+
+// resolve checks what is asked and returns what it selects.
+func (q SeriesQuery) resolve(ctx context.Context, store Store) (Metric, Query, error) {
+	metric, err := metricThat(q.Metric, "drawn", Metric.Drawable)
+	if err != nil {
+		return Metric{}, Query{}, err
+	}
+	known, err := findLinks(ctx, store, q.Site, []LinkID{q.Link})
+	if err != nil {
+		return Metric{}, Query{}, err
+	}
+	query := Query{Links: []LinkID{q.Link}, Family: q.Family, Load: orIdle(q.Load), Lean: true}
+	if query.Site, err = oneSite(known); err != nil {
+		return Metric{}, Query{}, err
+	}
+	if q.Target != "" {
+		query.Targets = []TargetID{q.Target}
+	}
+	query.From, query.To, err = resolveRange(q.From, q.To, known)
+	return metric, query, err
 }
 
 // resolveStep checks an asked step or chooses one.
@@ -184,9 +193,9 @@ func (s *stepSample) add(o Sample) {
 	s.plannedTime += plannedTime(o)
 }
 
-// point describes the step. downtime returns the time inside outages.
-func (s stepSample) point(metric Metric, step time.Duration, downtime func(from, to time.Time) time.Duration) SeriesPoint {
-	p := SeriesPoint{Start: s.start, Length: step, Counts: s.sample.Counts}
+// values describes what was merged. downtime returns the time inside outages.
+func (s stepSample) values(metric Metric, downtime func() time.Duration) StepValues {
+	p := StepValues{Counts: s.sample.Counts}
 	p.LossRatio, p.LossDefined = p.Counts.LossRatio()
 	switch metric.Name {
 	case MetricRTT:
@@ -198,12 +207,12 @@ func (s stepSample) point(metric Metric, step time.Duration, downtime func(from,
 	case MetricLossRatio:
 		p.Value, p.Defined = p.LossRatio, p.LossDefined
 	case MetricAvailability:
-		p.Value, p.Defined = availability(downtime(s.start, s.start.Add(step)), s.plannedTime)
+		p.Value, p.Defined = availability(downtime(), s.plannedTime)
 	}
 	return p
 }
 
-func (p *SeriesPoint) quantiles(quantile func(float64) (float64, bool)) {
+func (p *StepValues) quantiles(quantile func(float64) (float64, bool)) {
 	if p.P50, p.Defined = quantile(0.5); !p.Defined {
 		return
 	}

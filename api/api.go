@@ -147,6 +147,7 @@ func (s *server) register(router chi.Router, version string) huma.API {
 	get(s, api, "summary", "/links/{link}/summary", "What a link did over a range", nil, s.summary)
 	get(s, api, "usual", "/links/{link}/usual", "What was usual of a link in the last seven days", nil, s.usual)
 	get(s, api, "series", "/series", "A metric over time", nil, s.series)
+	get(s, api, "heatmap", "/heatmap", "A metric by weekday and hour", nil, s.heatmap)
 	get(s, api, "compare", "/compare", "How links compare, and how sure that is", nil, s.compare)
 	get(s, api, "distribution", "/distribution", "How the values of a metric are distributed on links", nil, s.distribution)
 	get(s, api, "slots", "/slots", "Whether round trips step in Starlink's slots of 15 s", nil, s.slots)

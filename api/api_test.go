@@ -34,6 +34,8 @@ func TestAnswersAreGolden(t *testing.T) {
 		"series_rtt":        "/api/v1/series?metric=rtt&link=fibre&step=2m&" + wholeRange,
 		"series_loss_ratio": "/api/v1/series?metric=loss_ratio&link=fibre&target=far&step=5m&" + wholeRange,
 		"series_empty":      "/api/v1/series?link=" + url.QueryEscape(hostile) + "&" + wholeRange,
+		"heatmap":           "/api/v1/heatmap?metric=availability&link=fibre&timezone=Australia/Adelaide&" + wholeRange,
+		"heatmap_empty":     "/api/v1/heatmap?link=" + url.QueryEscape(hostile) + "&" + wholeRange,
 		"compare":           "/api/v1/compare?links=fibre,geo&metric=rtt&" + wholeRange,
 		"distribution":      "/api/v1/distribution?metric=pdv&" + wholeRange,
 		"outages":           "/api/v1/outages?link=fibre&" + wholeRange,
@@ -123,6 +125,10 @@ func TestProblems(t *testing.T) {
 		"no_link_of_distributions":  {"GET", "/api/v1/distribution?link=geo", 400, "invalid", "link", "Did you mean links?"},
 		"unknown_link_is_unusual":   {"GET", "/api/v1/links/x/usual", 404, "not_found", "link", "Known links"},
 		"no_range_of_the_usual":     {"GET", "/api/v1/links/geo/usual?from=1h", 400, "invalid", "from", "Possible are site"},
+		"heatmap_without_link":      {"GET", "/api/v1/heatmap", 400, "invalid", "link", "link=NAME"},
+		"unknown_link_in_heatmap":   {"GET", "/api/v1/heatmap?link=x", 404, "not_found", "link", "Known links"},
+		"whose_hours":               {"GET", "/api/v1/heatmap?link=geo&timezone=Local", 400, "invalid", "timezone", "Australia/Sydney"},
+		"metric_without_cells":      {"GET", "/api/v1/heatmap?link=geo&metric=throughput_down", 400, "invalid", "metric", "availability"},
 		"unknown_site_has_no_link":  {"GET", "/api/v1/links/geo?site=away", 404, "not_found", "link", "Nothing has been measured"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -49,7 +49,7 @@ func TestDocumentIsComplete(t *testing.T) {
 	for _, path := range []string{
 		"/links", "/links/{link}", "/links/{link}/summary", "/series", "/compare", "/outages", "/gaps", "/export", "/live",
 		"/monitor", "/outbox", "/outbox/dead-letters", "/outbox/resend", "/outbox/retry",
-		"/throughput", "/budget", "/probes", "/probes/{id}", "/slots", "/disruptions", "/availability", "/distribution", "/links/{link}/usual",
+		"/throughput", "/budget", "/probes", "/probes/{id}", "/slots", "/disruptions", "/availability", "/distribution", "/links/{link}/usual", "/heatmap",
 	} {
 		op, _ := at(paths, prefix+path, cmp.Or(methods[path], "get")).(map[string]any)
 		if op == nil {
@@ -69,8 +69,8 @@ func TestDocumentIsComplete(t *testing.T) {
 			}
 		}
 	}
-	if len(paths) != 23 {
-		t.Errorf("%d paths are described, want 23: a new one belongs into this test", len(paths))
+	if len(paths) != 24 {
+		t.Errorf("%d paths are described, want 24: a new one belongs into this test", len(paths))
 	}
 	resolveRefs(t, d, d)
 }
@@ -114,6 +114,8 @@ func TestAnswersFollowTheirSchemas(t *testing.T) {
 		{"/links/{link}/usual", "/links/fibre/usual"},
 		{"/series", "/series?link=fibre&step=10s&" + wholeRange},
 		{"/series", "/series?link=" + name},
+		{"/heatmap", "/heatmap?link=fibre&timezone=Australia/Sydney&" + wholeRange},
+		{"/heatmap", "/heatmap?link=" + name},
 		{"/compare", "/compare?" + wholeRange},
 		{"/compare", "/compare?metric=availability&" + wholeRange},
 		{"/distribution", "/distribution?" + wholeRange},

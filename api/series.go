@@ -25,7 +25,12 @@ type SeriesResponse struct {
 
 // SeriesPoint is one step of a series.
 type SeriesPoint struct {
-	Start     time.Time       `json:"start" doc:"On the grid of steps since the Unix epoch."`
+	Start time.Time `json:"start" doc:"On the grid of steps since the Unix epoch."`
+	StepValues
+}
+
+// StepValues is what was measured in one step of a series, or in one hour of the week.
+type StepValues struct {
 	Value     *float64        `json:"value" doc:"Median of a metric with a value per packet, mean of an estimate, else the ratio itself."`
 	Quantiles SeriesQuantiles `json:"quantiles" doc:"Null inside unless the metric has a value per packet."`
 	LossRatio *float64        `json:"loss_ratio" doc:"(lost + late) / sent; null if nothing was sent."`
@@ -49,18 +54,23 @@ func NewSeriesResponse(t perigee.TimeSeries) SeriesResponse {
 		From: t.From.UTC(), To: t.To.UTC(), StepSeconds: t.Step.Seconds(), Points: make([]SeriesPoint, 0, len(t.Points)),
 	}
 	for _, p := range t.Points {
-		r.Points = append(r.Points, SeriesPoint{
-			Start: p.Start.UTC(), Value: maybeSeconds(p.Value, p.Defined),
-			Quantiles: SeriesQuantiles{
-				Q05: maybeSeconds(p.P5, p.QuantilesDefined), Q50: maybeSeconds(p.P50, p.QuantilesDefined), Q95: maybeSeconds(p.P95, p.QuantilesDefined),
-			},
-			LossRatio: defined(p.LossRatio, p.LossDefined), Counts: newCounts(p.Counts),
-		})
+		r.Points = append(r.Points, SeriesPoint{Start: p.Start.UTC(), StepValues: newStepValues(p.StepValues)})
 	}
 	return r
 }
 
-type seriesInput struct {
+func newStepValues(v perigee.StepValues) StepValues {
+	return StepValues{
+		Value: maybeSeconds(v.Value, v.Defined),
+		Quantiles: SeriesQuantiles{
+			Q05: maybeSeconds(v.P5, v.QuantilesDefined), Q50: maybeSeconds(v.P50, v.QuantilesDefined), Q95: maybeSeconds(v.P95, v.QuantilesDefined),
+		},
+		LossRatio: defined(v.LossRatio, v.LossDefined), Counts: newCounts(v.Counts),
+	}
+}
+
+// DrawnParams say which metric of which stream is drawn. Exported as RangeParams is.
+type DrawnParams struct {
 	Metric string `query:"metric" enum:"rtt,loss_ratio,jitter,pdv,availability" default:"rtt" doc:"What to draw."`
 	Link   string `query:"link" required:"true" doc:"Name of the link."`
 	Site   string `query:"site" doc:"Name of the site; needed only if the store holds several."`
@@ -68,6 +78,35 @@ type seriesInput struct {
 	Family string `query:"family" enum:"ipv4,ipv6" doc:"IP version; IPv4 if measured, else IPv6, if absent."`
 	Load   string `query:"load" enum:"idle,down,up" default:"idle" doc:"Whether the link carried a transfer of the monitor's own."`
 	RangeParams
+}
+
+// drawn reads what is to be drawn, of one link that is known.
+func (s *server) drawn(ctx context.Context, p DrawnParams) (perigee.SeriesQuery, error) {
+	var q perigee.SeriesQuery
+	if p.Link == "" {
+		return q, badParameter("link", "link is missing", "Say whose: link=NAME; /api/v1/links lists the names.")
+	}
+	metric, err := parseMetric(p.Metric, perigee.Metric.Drawable)
+	if err != nil {
+		return q, err
+	}
+	from, to, err := p.RangeParams.parse(s.now())
+	if err != nil {
+		return q, err
+	}
+	streams, err := StreamParams{Target: p.Target, Family: p.Family, Load: p.Load}.query(from, to)
+	if err != nil {
+		return q, err
+	}
+	record, err := s.findLink(ctx, p.Site, p.Link)
+	return perigee.SeriesQuery{
+		Site: record.Site.Name, Link: record.Link.ID, Target: perigee.TargetID(p.Target), Family: streams.Family, Load: streams.Load,
+		Metric: metric.Name, From: from, To: to,
+	}, err
+}
+
+type seriesInput struct {
+	DrawnParams
 	Step string `query:"step" example:"5m" doc:"Length of a step; chosen for at most 500 steps if absent."`
 }
 
@@ -76,33 +115,14 @@ type seriesOutput struct {
 }
 
 func (s *server) series(ctx context.Context, in *seriesInput) (*seriesOutput, error) {
-	if in.Link == "" {
-		return nil, badParameter("link", "link is missing", "Say whose series: link=NAME; /api/v1/links lists the names.")
-	}
-	metric, err := parseMetric(in.Metric, perigee.Metric.Drawable)
+	q, err := s.drawn(ctx, in.DrawnParams)
 	if err != nil {
 		return nil, err
 	}
-	from, to, err := in.RangeParams.parse(s.now())
-	if err != nil {
+	if q.Step, err = parseStep(in.Step, q.To.Sub(q.From)); err != nil {
 		return nil, err
 	}
-	step, err := parseStep(in.Step, to.Sub(from))
-	if err != nil {
-		return nil, err
-	}
-	record, err := s.findLink(ctx, in.Site, in.Link)
-	if err != nil {
-		return nil, err
-	}
-	q, err := StreamParams{Site: record.Site.Name, Target: in.Target, Family: in.Family, Load: in.Load}.query(from, to, record.Link.ID)
-	if err != nil {
-		return nil, err
-	}
-	series, err := perigee.Series(ctx, s.store, perigee.SeriesQuery{
-		Site: q.Site, Link: record.Link.ID, Target: perigee.TargetID(in.Target), Family: q.Family, Load: q.Load,
-		Metric: metric.Name, From: from, To: to, Step: step,
-	})
+	series, err := perigee.Series(ctx, s.store, q)
 	if err != nil {
 		return nil, err
 	}

@@ -106,6 +106,9 @@ func TestClientAsksEverything(t *testing.T) {
 	if s, err := c.Series(ctx, perigee.MetricRTT, time.Minute, f); err != nil || len(s.Points) != 12 || s.StepSeconds != 60 {
 		t.Errorf("Series = %+v, %v", s, err)
 	}
+	if h, err := c.Heatmap(ctx, perigee.MetricLossRatio, "Australia/Adelaide", f); err != nil || len(h.Cells) != 1 || h.Cells[0].Weekday != "Sunday" || h.Cells[0].Hour != 22 || h.Cells[0].Counts.Planned != 720 {
+		t.Errorf("Heatmap = %+v, %v", h, err) // 12:00 UTC is 22:30
+	}
 	if r, err := c.Compare(ctx, client.CompareFilter{Filter: f, Metric: perigee.MetricRTT, Links: []string{odd, "geo"}}); err != nil || len(r.Pairs) != 1 || r.Pairs[0].A != odd || *r.Pairs[0].ProbabilityALower != 1 {
 		t.Errorf("Compare = %+v, %v", r, err)
 	}

@@ -47,8 +47,10 @@ func series(from, to time.Time, step time.Duration, skip func(int) bool) perigee
 	for i := 0; from.Add(time.Duration(i) * step).Before(to); i++ {
 		if skip == nil || !skip(i) {
 			s.Points = append(s.Points, perigee.SeriesPoint{
-				Start: from.Add(time.Duration(i) * step), Length: step, Counts: perigee.Counts{Planned: 100, Sent: 100, Received: 99, Lost: 1},
-				P5: 0.03, P50: 0.04, P95: 0.07, QuantilesDefined: true, LossRatio: 0.01, LossDefined: true,
+				Start: from.Add(time.Duration(i) * step), Length: step, StepValues: perigee.StepValues{
+					Counts: perigee.Counts{Planned: 100, Sent: 100, Received: 99, Lost: 1},
+					P5:     0.03, P50: 0.04, P95: 0.07, QuantilesDefined: true, LossRatio: 0.01, LossDefined: true,
+				},
 			})
 		}
 	}

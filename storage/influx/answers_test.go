@@ -367,7 +367,11 @@ func answersOfDay(day time.Time) []string {
 		list = append(list, asking("/compare", "metric", string(m))+"&"+tenMinutes, asking("/compare", "metric", string(m))+"&"+hour,
 			asking("/compare", "metric", string(m), "links", "leo,geo")+"&"+whole)
 	}
+	for i, m := range answersMetrics {
+		list = append(list, asking("/heatmap", "metric", string(m), "link", string(answersLinks[i%4].ID), "timezone", "Australia/Adelaide")+"&"+whole)
+	}
 	list = append(list,
+		"/heatmap?link=fibre&target=two&"+unaligned,
 		"/series?link=fibre&target=two&step=1h&"+whole,
 		"/compare?"+whole,
 		"/compare?target=two&"+sixHours,
@@ -412,6 +416,9 @@ func answersOfDays(first time.Time) []string {
 		}
 		list = append(list, asking("/compare", "metric", string(m))+"&"+whole, asking("/compare", "metric", string(m))+"&"+unaligned)
 	}
+	for _, m := range answersMetrics {
+		list = append(list, asking("/heatmap", "metric", string(m), "link", "leo", "timezone", "Australia/Adelaide")+"&"+unaligned, asking("/heatmap", "metric", string(m), "link", "geo")+"&"+whole)
+	}
 	list = append(list, "/series?link=leo&"+whole) // from windows, by 20 minutes
 	for _, by := range []string{"hour", "weekday", "day", "load", "family"} {
 		list = append(list, asking("/compare", "by", by, "timezone", "Australia/Adelaide", "links", "leo,geo")+"&"+whole)
@@ -439,7 +446,7 @@ func answersStanding() []string {
 // answersRefused asks what is not answered.
 func answersRefused(whole string) []string {
 	return []string{
-		"/links/moon", "/links/moon/summary", "/links/moon/usual", "/series?link=moon", "/series?metric=rtt", "/compare?links=fibre,moon", "/compare?links=fibre&" + whole,
+		"/links/moon", "/links/moon/summary", "/links/moon/usual", "/series?link=moon", "/series?metric=rtt", "/heatmap?link=moon", "/heatmap?link=geo&timezone=Moon", "/compare?links=fibre,moon", "/compare?links=fibre&" + whole,
 		"/outages?link=moon", "/distribution?links=moon", "/distribution?metric=jitter", "/throughput?link=moon", "/throughput?direction=idle", "/gaps?link=starlnk", "/export?link=moon", "/export?format=xml", "/export?resolution=week",
 		"/series?link=fibre&metric=ipdv", "/series?link=fibre&step=1ns&" + whole, "/compare?from=1h&to=2h", "/compare?site=away", "/links/fibre/summary?site=away",
 	}
