@@ -110,7 +110,7 @@ func (s *server) handler(o Options) http.Handler {
 		w.Header().Set("Allow", allow)
 		newProblem(perigee.CodeInvalid, fmt.Sprintf("%s is not possible at %s", r.Method, r.URL.Path), remedy).with(http.StatusMethodNotAllowed).write(w)
 	})
-	s.register(router, o.Version)
+	s.register(router.With(withCompression), o.Version)
 	router.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = io.WriteString(w, "ok\n") // the client has gone
@@ -186,11 +186,13 @@ func (s *server) register(router chi.Router, version string) huma.API {
 		panic(err) // only for a description that JSON cannot hold
 	}
 	router.Get(prefix+"/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/openapi+json")
+		w.Header().Set("Content-Type", openAPIType)
 		_, _ = w.Write(document) // the client has gone
 	})
 	return api
 }
+
+const openAPIType = "application/openapi+json"
 
 // prefix is where version 1 of the interface lies.
 const prefix = "/api/v1"

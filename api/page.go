@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"perigee/dashboards"
@@ -42,13 +43,21 @@ func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
 	_ = Encode(w, answer) // the client has gone
 }
 
-// servePage serves one of the page's files. Browsers ask again each time whether it
-// has changed: a new version of the monitor may have begun.
+// servePage serves one of the page's files, which it compresses once. Browsers ask again
+// each time whether it has changed: a new version of the monitor may have begun.
 func servePage(file dashboards.Page) http.HandlerFunc {
+	compressed, shorter := gzipped(file.Content)
 	return func(w http.ResponseWriter, r *http.Request) {
+		content, tag := file.Content, file.ETag
+		if shorter && takesGzip(r.Header) {
+			// Other bytes need another tag (RFC 9110 section 8.8.3.3).
+			content, tag = compressed, strings.TrimSuffix(tag, `"`)+`-gzip"`
+			w.Header().Set("Content-Encoding", "gzip")
+		}
 		w.Header().Set("Content-Type", file.Type)
 		w.Header().Set("Cache-Control", "no-cache")
-		w.Header().Set("ETag", file.ETag)
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(file.Content))
+		w.Header().Set("Vary", "Accept-Encoding")
+		w.Header().Set("ETag", tag)
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 	}
 }
