@@ -55,7 +55,11 @@ type disruptionsInput struct {
 	Timezone    string `query:"timezone" example:"Australia/Sydney" doc:"IANA time zone of the time of day at which scheduled gaps return; UTC if absent."`
 	LeapSeconds string `query:"leap_seconds" example:"18" doc:"Seconds by which GPS time is ahead of UTC, 1 to 60; 18 if absent."`
 	RangeParams
+	Limit string `query:"limit" example:"20" doc:"Only so many, 1 to 1000, the newest of the range; all if absent."`
 }
+
+// maxDisruptions is the largest limit.
+const maxDisruptions = 1000
 
 type disruptionsOutput struct {
 	Body []Disruption `nullable:"false"`
@@ -74,6 +78,10 @@ func (s *server) disruptions(ctx context.Context, in *disruptionsInput) (*disrup
 	if err != nil {
 		return nil, err
 	}
+	limit, err := parseLimit(in.Limit, maxDisruptions)
+	if err != nil {
+		return nil, err
+	}
 	links := linkList(in.Link)
 	if err := s.checkLinks(ctx, in.Site, "link", links); err != nil {
 		return nil, err
@@ -81,6 +89,9 @@ func (s *server) disruptions(ctx context.Context, in *disruptionsInput) (*disrup
 	list, err := perigee.Disruptions(ctx, s.store, perigee.DisruptionQuery{Site: in.Site, Links: links, From: from, To: to, Location: location, LeapSeconds: leap})
 	if err != nil {
 		return nil, err
+	}
+	if in.Limit != "" {
+		list = list[max(0, len(list)-limit):]
 	}
 	return &disruptionsOutput{NewDisruptions(list)}, nil
 }

@@ -70,7 +70,7 @@ func monitor(t *testing.T, o api.Options) *client.Client {
 
 func TestClientAsksForDisruptions(t *testing.T) {
 	c := monitor(t, api.Options{})
-	f := client.Calendar{Filter: client.Filter{Site: "home", Link: odd, From: epoch, To: epoch.Add(12 * time.Minute)}, By: perigee.ByMonth, Timezone: "Australia/Canberra"}
+	f := client.Calendar{Filter: client.Filter{Site: "home", Link: odd, From: epoch, To: epoch.Add(12 * time.Minute)}, By: perigee.ByMonth, Timezone: "Australia/Canberra", Limit: 1}
 	list, err := c.Disruptions(t.Context(), f)
 	if err != nil || len(list) != 1 || list[0].Links[0] != odd || list[0].DurationSeconds != 2 || list[0].Blame != "monitor" {
 		t.Errorf("Disruptions = %+v, %v", list, err)

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"strconv"
 
 	"perigee"
 	"perigee/api"
@@ -13,12 +14,16 @@ type Calendar struct {
 	Filter
 	By       perigee.CalendarUnit // of Availability alone
 	Timezone string               // IANA name
+	Limit    int                  // of Disruptions alone: only so many, the newest
 }
 
 // Disruptions returns outages merged by cause that overlap a range.
 func (c *Client) Disruptions(ctx context.Context, f Calendar) ([]api.Disruption, error) {
 	v := Filter{Site: f.Site, Link: f.Link, From: f.From, To: f.To}.values()
 	set(v, "timezone", f.Timezone)
+	if f.Limit != 0 {
+		v.Set("limit", strconv.Itoa(f.Limit))
+	}
 	var list []api.Disruption
 	return list, c.get(ctx, "disruptions", v, &list)
 }

@@ -431,7 +431,7 @@ func answersOfDays(first time.Time) []string {
 		}
 	}
 	return append(list, "/throughput?"+whole, "/throughput?link=leo&"+unaligned, "/outages?"+whole, "/outages?"+unaligned, "/gaps?"+whole, "/gaps?"+unaligned,
-		"/disruptions?"+whole, "/disruptions?timezone=Australia/Adelaide&"+unaligned, "/availability?"+whole, "/availability?by=month&timezone=Australia/Adelaide&"+unaligned)
+		"/disruptions?"+whole, "/disruptions?timezone=Australia/Adelaide&"+unaligned, "/disruptions?limit=1&"+whole, "/availability?"+whole, "/availability?by=month&timezone=Australia/Adelaide&"+unaligned)
 }
 
 // answersStanding asks what has no range.
