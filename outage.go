@@ -1,6 +1,9 @@
 package perigee
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Outage is a time in which a stream had no answered probe for at least the
 // configured time (1 s by default). It runs from the sending of the first
@@ -82,4 +85,16 @@ const (
 // measured, and why it was not.
 func TransferDetail(target TargetID, direction Load, reason string) string {
 	return string(target) + " " + string(direction) + ": " + reason
+}
+
+// ParseTransferDetail is the inverse of TransferDetail. It reports false for what that did
+// not make.
+func ParseTransferDetail(detail string) (target TargetID, direction Load, ok bool) {
+	for _, d := range []Load{LoadDown, LoadUp} {
+		name, _, found := strings.Cut(detail, " "+string(d)+": ")
+		if found && (!ok || len(name) < len(target)) {
+			target, direction, ok = TargetID(name), d, true
+		}
+	}
+	return target, direction, ok
 }
