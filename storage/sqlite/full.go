@@ -51,7 +51,7 @@ func (s *Store) lacksRoom(err error) bool {
 // until do succeeds, and stores an event that says so. It returns do's error if nothing
 // helps; then nothing is given up.
 func (s *Store) makeRoom(ctx context.Context, w *writer, do func(context.Context, *writer) error) error {
-	if w.tight && s.reserve.make() == nil {
+	if w.tight.Load() && s.reserve.make() == nil {
 		w.settle(ctx, false) // somebody made room
 		if err := w.attempt(ctx, do); !s.lacksRoom(err) {
 			return err
@@ -108,7 +108,7 @@ func (s *Store) exchange(ctx context.Context, w *writer, rows int64, do func(con
 
 // settle sets w up for a full disk, or for one with room.
 func (w *writer) settle(ctx context.Context, tight bool) {
-	w.tight = tight
+	w.tight.Store(tight)
 	log, size := normalLog, int64(anySize)
 	if tight {
 		w.checkpoint(ctx)       // or the file could not hold the pages that are in the log

@@ -111,6 +111,9 @@ func TestMeasuringGoesOnWhenTheDiskIsFull(t *testing.T) {
 			others.fill()
 			put(1, 1)
 		}
+		if !state(t, store).Full {
+			t.Error("the store does not tell that the disk is full")
+		}
 		if _, err := os.Stat(path + ".reserve"); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("the reserve: %v, want it given back", err)
 		}
@@ -133,6 +136,9 @@ func TestMeasuringGoesOnWhenTheDiskIsFull(t *testing.T) {
 		put(10, 150)
 		if again := wantGivenUp(t, store); again != lost {
 			t.Errorf("%d windows more lost their singletons with room again", again-lost)
+		}
+		if state(t, store).Full {
+			t.Error("the store tells that the disk is full with room again")
 		}
 		if _, err := os.Stat(path + ".reserve"); err != nil {
 			t.Errorf("the reserve with room again: %v", err)

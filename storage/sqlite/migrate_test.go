@@ -110,6 +110,7 @@ func TestReadsUseTheIndex(t *testing.T) {
 		throughputsAfter + " AND stream IN (1, 2) ORDER BY start_ns, stream LIMIT 5",
 		rangesWithin, rangeBefore, rangeAfter, firstWaiting, hoursDue,
 		recordsWaiting + " ORDER BY p.id DESC LIMIT 5",
+		windowEnds,
 	} {
 		rows, err := conn.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+text, 1, 2, 3)
 		if err != nil {
@@ -122,6 +123,9 @@ func TestReadsUseTheIndex(t *testing.T) {
 				t.Fatal(err)
 			}
 			indexed := strings.Contains(detail, "USING INDEX pending_records") // in its order
+			if detail == "SCAN CONSTANT ROW" {
+				continue // of a select without a table, around others
+			}
 			if detail[:4] == "SCAN" && !indexed || detail[:4] == "USE " {
 				t.Errorf("%s\nis answered by %s", text, detail)
 			}

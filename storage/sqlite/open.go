@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"perigee"
@@ -52,6 +53,7 @@ type Store struct {
 	lock   io.Closer
 
 	reserve reserve
+	tight   atomic.Bool // whether the disk was full when last written to
 
 	// writer holds the one *writer while nobody writes; nil until there is one.
 	writer chan *writer
@@ -111,7 +113,7 @@ func (s *Store) open(ctx context.Context, options Options) (err error) {
 	if err := migrate(ctx, conn, s.path, migrations); err != nil {
 		return errors.Join(err, conn.Close())
 	}
-	w := newWriter(conn)
+	w := newWriter(conn, &s.tight)
 	if full(s.reserve.make()) { // if it fails for another reason the store works as well, as long as there is room
 		s.reserve.makeLess()
 		w.settle(ctx, true)

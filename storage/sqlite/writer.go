@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"perigee"
 )
@@ -22,15 +23,15 @@ type writer struct {
 
 	run int64 // the row of this life in table runs; 0 before Begin
 
-	tight bool // the disk was full: the file may not grow
+	tight *atomic.Bool // the store's: the disk was full, and the file may not grow
 }
 
 // proofsKnown bounds the memory of proofs; there are a few for a link that keeps its
 // address, and a new one each time that it changes.
 const proofsKnown = 1000
 
-func newWriter(conn *sql.Conn) *writer {
-	w := &writer{conn: conn, statements: map[string]*sql.Stmt{}}
+func newWriter(conn *sql.Conn, tight *atomic.Bool) *writer {
+	w := &writer{conn: conn, tight: tight, statements: map[string]*sql.Stmt{}}
 	w.forget()
 	return w
 }
