@@ -43,6 +43,7 @@ type recorder struct {
 	mu       sync.Mutex // guards all that follows
 	queue    []perigee.Batch
 	waiting  int // samples in queue
+	inHand   int // samples that are being written
 	full     int // of these, with singletons
 	others   int // outages, gaps and events in queue
 	stripped int // samples that lost their singletons since the store failed
@@ -50,6 +51,7 @@ type recorder struct {
 	lost     int // others given up since
 	failing  error
 	since    time.Time // when it began to fail
+	gone     int64     // samples given up or refused since the start
 }
 
 func newRecorder(o Options, rng *rand.Rand) *recorder {
@@ -114,6 +116,8 @@ func (r *recorder) run(ctx context.Context) error {
 // write hands b to the store until it is taken or ctx ends. What the store calls
 // invalid will never be taken: it is given up and told.
 func (r *recorder) write(ctx context.Context, b perigee.Batch) error {
+	r.hold(len(b.Samples))
+	defer r.hold(0)
 	pause := retryMin
 	hurry := r.closing // the first attempt after closing does not wait
 	for {
@@ -140,6 +144,13 @@ func (r *recorder) write(ctx context.Context, b perigee.Batch) error {
 		}
 		timer.Stop()
 	}
+}
+
+// hold notes how many samples are being written.
+func (r *recorder) hold(samples int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.inHand = samples
 }
 
 func (r *recorder) pop() (perigee.Batch, bool) {
@@ -191,6 +202,7 @@ func (r *recorder) refused(b perigee.Batch, err error) {
 	if len(b.Samples)+len(b.Outages)+len(b.Gaps) == 0 && len(b.Events) == 1 && b.Events[0].Kind == perigee.EventStoreFailed {
 		return // it refuses even to be told so
 	}
+	r.gone += int64(len(b.Samples))
 	r.tell(fmt.Sprintf("the store refused %d samples, %d outages, %d gaps and %d events: %v",
 		len(b.Samples), len(b.Outages), len(b.Gaps), len(b.Events), err), r.clock().Wall)
 }
@@ -236,6 +248,7 @@ func (r *recorder) shrink() {
 		n := len(r.queue[i].Samples)
 		r.waiting -= n
 		r.dropped += n
+		r.gone += int64(n)
 		r.queue[i].Samples = nil
 	}
 	for r.others > keepOthers || len(r.queue) > 0 && r.queue[0].Empty() {
@@ -243,6 +256,7 @@ func (r *recorder) shrink() {
 		r.count(b, -1)
 		r.lost += len(b.Outages) + len(b.Gaps) + len(b.Events)
 		r.dropped += len(b.Samples)
+		r.gone += int64(len(b.Samples))
 		r.queue[0] = perigee.Batch{}
 		r.queue = r.queue[1:]
 	}

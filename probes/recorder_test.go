@@ -64,8 +64,16 @@ func TestStoreThatFailsForLong(t *testing.T) {
 		if waiting != 2160 || full != 360 {
 			t.Errorf("%d samples wait, %d of them with singletons, want 2160 (6 h) and 360 (1 h)", waiting, full)
 		}
+		// One window of 10 s was being written since the beginning; of 7 h, less the
+		// 6 s until a window is decided, as many were given up as do not fit.
+		if got := b.runner.Recording(); got.Waiting != 2161 || got.GivenUp < 355 || got.GivenUp > 360 {
+			t.Errorf("%+v, want 2161 waiting and those of the first hour given up", got)
+		}
 		b.store.setFail(nil)
 		time.Sleep(time.Minute)
+		if got := b.runner.Recording(); got.Waiting != 0 {
+			t.Errorf("%+v after the store recovered, want nothing waiting", got)
+		}
 		b.stop()
 		if err := <-b.done; err != nil {
 			t.Fatal(err)
@@ -74,6 +82,12 @@ func TestStoreThatFailsForLong(t *testing.T) {
 		// The first batch was being written and is whole; 6 h follow and the last minute.
 		if n := len(all.Samples); n < 2161 || n > 2175 {
 			t.Errorf("%d samples recorded, want those of six hours and a minute", n)
+		}
+		// Windows lie on a grid of 10 s, and the first and the last were recorded.
+		first, last := all.Samples[0].Start, all.Samples[len(all.Samples)-1].Start
+		made := last.Truncate(10*time.Second).Sub(first.Truncate(10*time.Second))/(10*time.Second) + 1
+		if given := b.runner.Recording().GivenUp; given+int64(len(all.Samples)) != int64(made) {
+			t.Errorf("%d samples recorded and %d given up of %d", len(all.Samples), given, made)
 		}
 		with := 0
 		for _, s := range all.Samples {

@@ -56,3 +56,16 @@ func (l *line) status() (Status, bool) {
 // StoreError returns why Options.Record did not take results when it was last tried,
 // nil if it took them. Measuring goes on meanwhile.
 func (r *Runner) StoreError() error { return r.recorder.failure() }
+
+// Recording says how results get to Options.Record.
+type Recording struct {
+	Waiting int   // samples that were not taken yet, those being tried included
+	GivenUp int64 // samples since the start that waited too long, or were refused for good
+}
+
+// Recording tells how results get to Options.Record.
+func (r *Runner) Recording() Recording {
+	r.recorder.mu.Lock()
+	defer r.recorder.mu.Unlock()
+	return Recording{Waiting: r.recorder.waiting + r.recorder.inHand, GivenUp: r.recorder.gone}
+}
