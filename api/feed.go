@@ -3,9 +3,7 @@ package api
 import (
 	"bytes"
 	"maps"
-	"math"
 	"sync"
-	"time"
 
 	"perigee"
 )
@@ -16,20 +14,10 @@ type Feed struct {
 	mu      sync.Mutex // guards all below
 	streams map[perigee.Stream]*streamTotals
 	last    map[perigee.Stream]perigee.Throughput // the newest of each, without series
+	monitor monitorTotals
 	clients map[*liveClient]struct{}
 	dropped int64 // clients that were too slow
 	events  int64
-}
-
-// streamTotals is what /metrics says of a stream.
-type streamTotals struct {
-	counts    perigee.Counts // since the process started
-	rttCount  int64
-	rttSum    float64             // seconds
-	quantiles map[float64]float64 // of the last window's RTT, seconds; never changed, only replaced
-	lastLoss  *float64            // of the last window; nil if nothing was sent
-	lastEnd   time.Time
-	outage    bool // whether one is open
 }
 
 // liveClient is one reader of /live. Its events channel is closed when it is dropped.
@@ -52,19 +40,31 @@ func (f *Feed) Publish(b perigee.Batch) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, s := range b.Samples {
-		f.count(s)
+		f.totals(s.Stream).add(s)
 		f.send("sample", NewSample(s))
 	}
+	f.monitor.addTransfers(b)
 	for _, t := range b.Throughputs {
 		f.remember(t)
 		f.send("throughput", NewThroughput(t))
 	}
 	for _, o := range b.Outages {
-		f.totals(o.Stream).outage = o.Open
+		f.totals(o.Stream).addOutage(o)
 		f.send("outage", NewOutage(o))
 	}
 	for _, g := range b.Gaps {
+		f.monitor.addGap(g)
 		f.send("gap", NewGap(g))
+	}
+}
+
+// Expect tells of streams that will be measured, so that /metrics counts from 0 for them,
+// before and without their first sample.
+func (f *Feed) Expect(streams ...perigee.Stream) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range streams {
+		f.totals(s)
 	}
 }
 
@@ -80,7 +80,9 @@ func (f *Feed) totals(s perigee.Stream) *streamTotals {
 	return t
 }
 
-// remember keeps t for /metrics, if it is the newest of its stream.
+// remember keeps t for /metrics, if it is the newest of its stream. The targets of our own
+// far ends are those of the configuration; the public server may be another each time, so
+// of those the newest alone is kept for each link and direction.
 func (f *Feed) remember(t perigee.Throughput) {
 	if f.last == nil {
 		f.last = map[perigee.Stream]perigee.Throughput{}
@@ -88,25 +90,14 @@ func (f *Feed) remember(t perigee.Throughput) {
 	if t.Start.Before(f.last[t.Stream].Start) {
 		return
 	}
+	if t.Stream.Method == perigee.MethodOokla {
+		maps.DeleteFunc(f.last, func(s perigee.Stream, _ perigee.Throughput) bool {
+			s.Target, s.Family = t.Stream.Target, t.Stream.Family
+			return s == t.Stream
+		})
+	}
 	t.Series, t.TCP, t.TCPReceiver = nil, nil, nil
 	f.last[t.Stream] = t
-}
-
-func (f *Feed) count(s perigee.Sample) {
-	t := f.totals(s.Stream)
-	t.counts.Merge(s.Counts)
-	t.rttCount += s.RTT.Count
-	t.rttSum += s.RTT.Mean * float64(s.RTT.Count)
-	t.quantiles = map[float64]float64{}
-	for _, q := range metricQuantiles {
-		v, ok := s.RTT.Quantile(q)
-		if !ok {
-			v = math.NaN() // what the Prometheus format says for "undefined"
-		}
-		t.quantiles[q] = v
-	}
-	t.lastLoss = defined(s.Counts.LossRatio())
-	t.lastEnd = s.End()
 }
 
 // send writes one server-sent event to every client.
@@ -158,17 +149,19 @@ func (f *Feed) unsubscribe(c *liveClient) {
 type feedState struct {
 	streams map[perigee.Stream]streamTotals
 	last    map[perigee.Stream]perigee.Throughput
+	monitor monitorTotals
 	clients int
 	dropped int64
 	events  int64
 }
 
+// state returns the figures of one instant: those of a stream belong together.
 func (f *Feed) state() feedState {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	s := feedState{streams: make(map[perigee.Stream]streamTotals, len(f.streams)), last: maps.Clone(f.last), clients: len(f.clients), dropped: f.dropped, events: f.events}
+	s := feedState{streams: make(map[perigee.Stream]streamTotals, len(f.streams)), last: maps.Clone(f.last), monitor: f.monitor.clone(), clients: len(f.clients), dropped: f.dropped, events: f.events}
 	for stream, t := range f.streams {
-		s.streams[stream] = *t
+		s.streams[stream] = t.clone()
 	}
 	return s
 }

@@ -1,12 +1,9 @@
 package api
 
 import (
-	"context"
 	"net/http"
 	"runtime"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -15,47 +12,43 @@ import (
 	"perigee"
 )
 
-// metricQuantiles are the quantiles of perigee_rtt_seconds.
-var metricQuantiles = []float64{0.05, 0.5, 0.9, 0.95, 0.99}
-
 var streamLabels = []string{"site", "link", "target", "method", "family", "load"}
 
 func streamDesc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("perigee_"+name, help, append(append([]string{}, streamLabels...), labels...), nil)
 }
 
-// The metrics of a Feed. Counters begin at 0 when the process starts.
+// The metrics of a Feed's streams. Counters begin at 0 when the process starts.
 var (
-	descBuild      = prometheus.NewDesc("perigee_build_info", "Always 1; the version is in the labels.", []string{"version", "goversion"}, nil)
-	descProbes     = streamDesc("probes_total", "Probes due, by what became of them; sent are received, late and lost.", "outcome")
-	descDuplicates = streamDesc("probe_duplicates_total", "Replies to a probe beyond the first.")
-	descReordered  = streamDesc("probe_reordered_total", "First replies that came after the reply to a later probe.")
-	descRTT        = streamDesc("rtt_seconds", "Round-trip time of received probes: quantiles of the last window (NaN if none was received), sum and count since the start.")
-	descLoss       = streamDesc("loss_ratio", "(lost + late) / sent in the last window; absent if nothing was sent.")
-	descLast       = streamDesc("last_sample_timestamp_seconds", "When the last sample ended, Unix time.")
-	descOutage     = streamDesc("outage_open", "Whether an outage lasts: 1 or 0.")
-	descClients    = prometheus.NewDesc("perigee_live_clients", "Clients that listen to /api/v1/live.", nil, nil)
-	descDropped    = prometheus.NewDesc("perigee_live_clients_dropped_total", "Clients of /api/v1/live that did not keep up.", nil, nil)
+	descProbes      = streamDesc("probes_total", "Probes due, by what became of them; sent are received, late and lost.", "outcome")
+	descDuplicates  = streamDesc("probe_duplicates_total", "Replies to a probe beyond the first.")
+	descReordered   = streamDesc("probe_reordered_total", "First replies that came after the reply to a later probe.")
+	descPlanned     = streamDesc("planned_seconds_total", "Time that probes were due for, down or not; gaps are no part of it.")
+	descProbeRTT    = streamDesc("probe_rtt_seconds", "Round-trip time of received probes since the start.")
+	descRTT         = streamDesc("rtt_seconds", "Round-trip time of received probes: quantiles of the last window (NaN if none was received), sum and count since the start.")
+	descRTTMin      = streamDesc("rtt_min_seconds", "Smallest round-trip time of the last window; absent if none was received.")
+	descIPDV        = streamDesc("ipdv_seconds", "Absolute difference of the round-trip times of consecutive probes (RFC 3393): quantile of the last window (NaN if there was none), sum and count since the start.")
+	descPDV         = streamDesc("pdv_seconds", "Round-trip time less the smallest of its window (RFC 5481): quantiles of the last window (NaN if none was received), sum and count since the start.")
+	descJitter      = streamDesc("jitter_seconds", "Running estimator of RFC 3550 at the end of the last window; absent until two consecutive probes arrived.")
+	descLoss        = streamDesc("loss_ratio", "(lost + late) / sent in the last window; absent if nothing was sent.")
+	descLossPeriods = streamDesc("loss_periods_total", "Runs of consecutive lost or late probes (RFC 3357).")
+	descLossTimeout = streamDesc("loss_timeout_seconds", "Waiting time after which a probe of the last window counts as late.")
+	descLast        = streamDesc("last_sample_timestamp_seconds", "When the last sample ended, Unix time.")
+	descOutage      = streamDesc("outage_open", "Whether an outage lasts: 1 or 0.")
+	descOutages     = streamDesc("outages_total", "Outages that began.")
+	descOutageTime  = streamDesc("outage_seconds_total", "Time inside outages, of one that lasts up to its last unanswered probe known.")
 )
 
-// throughputLabels are those of a transfer: its load is its direction.
-var throughputLabels = []string{"site", "link", "target", "method", "family", "direction"}
-
-func throughputDesc(name, help string) *prometheus.Desc {
-	return prometheus.NewDesc("perigee_throughput_"+name, help, throughputLabels, nil)
-}
-
-// The metrics of the last transfer since the start.
+// The metrics of the process.
 var (
-	descRate       = throughputDesc("bits_per_second", "Payload of the last transfer in a second, of its steady part.")
-	descRateTime   = throughputDesc("timestamp_seconds", "When it began, Unix time.")
-	descRateError  = throughputDesc("error_ratio", "Half of its confidence interval, as a share of it; absent if it cannot be told.")
-	descRateBytes  = throughputDesc("wire_bytes", "Bytes that it moved over the link, in both directions.")
-	descRateIdle   = throughputDesc("idle_rtt_seconds", "Median round trip just before; absent if no probe was answered.")
-	descRateLoaded = throughputDesc("loaded_rtt_seconds", "Median round trip while it ran; absent if no probe was answered.")
+	descBuild   = prometheus.NewDesc("perigee_build_info", "Always 1; the version is in the labels.", []string{"version", "goversion"}, nil)
+	descClients = prometheus.NewDesc("perigee_live_clients", "Clients that listen to /api/v1/live.", nil, nil)
+	descDropped = prometheus.NewDesc("perigee_live_clients_dropped_total", "Clients of /api/v1/live that did not keep up.", nil, nil)
 )
 
-// collector tells Prometheus of a Feed. It is unchecked: its streams come and go.
+// collector tells Prometheus of a Feed. It is unchecked: its streams come with their first
+// sample. They do not go while the process runs, and are no more than the configuration
+// has: links by targets by loads.
 type collector struct {
 	feed    *Feed
 	version string
@@ -64,139 +57,105 @@ type collector struct {
 func (c collector) Describe(chan<- *prometheus.Desc) {}
 
 func (c collector) Collect(ch chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
-	counter := func(d *prometheus.Desc, v int64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
-	}
-	gauge(descBuild, 1, c.version, runtime.Version())
+	send := sender(ch)
+	send.gauge(descBuild, 1, c.version, runtime.Version())
 	if c.feed == nil {
 		return
 	}
 	state := c.feed.state()
-	gauge(descClients, float64(state.clients))
-	counter(descDropped, state.dropped)
+	send.gauge(descClients, float64(state.clients))
+	send.counter(descDropped, float64(state.dropped))
 	for s, t := range state.last {
-		labels := streamValues(s)
-		gauge(descRate, t.Rate, labels...)
-		gauge(descRateTime, float64(t.Start.UnixMilli())/1000, labels...)
-		gauge(descRateBytes, float64(t.WireBytes), labels...)
-		if t.Error >= 0 {
-			gauge(descRateError, t.Error, labels...)
-		}
-		if t.Idle.Received > 0 {
-			gauge(descRateIdle, t.Idle.P50, labels...)
-		}
-		if t.Loaded.Received > 0 {
-			gauge(descRateLoaded, t.Loaded.P50, labels...)
-		}
+		send.throughput(s, t)
 	}
 	for s, t := range state.streams {
-		labels := streamValues(s)
-		with := func(extra string) []string { return append(labels[:len(labels):len(labels)], extra) }
-		counter(descProbes, t.counts.Received, with("received")...)
-		counter(descProbes, t.counts.Late, with("late")...)
-		counter(descProbes, t.counts.Lost, with("lost")...)
-		counter(descProbes, t.counts.SendFailed, with("send_failed")...)
-		counter(descProbes, t.counts.Skipped, with("skipped")...)
-		counter(descDuplicates, t.counts.Duplicates, labels...)
-		counter(descReordered, t.counts.Reordered, labels...)
-		outage := 0.0
-		if t.outage {
-			outage = 1
-		}
-		gauge(descOutage, outage, labels...)
-		if t.lastEnd.IsZero() {
-			continue // only an outage so far
-		}
-		ch <- prometheus.MustNewConstSummary(descRTT, uint64(t.rttCount), t.rttSum, t.quantiles, labels...)
-		gauge(descLast, float64(t.lastEnd.UnixMilli())/1000, labels...)
-		if t.lastLoss != nil {
-			gauge(descLoss, *t.lastLoss, labels...)
-		}
+		send.stream(s, t)
 	}
+	send.monitor(state.monitor)
+}
+
+// sender is where metrics go.
+type sender chan<- prometheus.Metric
+
+func (ch sender) gauge(d *prometheus.Desc, v float64, labels ...string) {
+	ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}
+
+func (ch sender) counter(d *prometheus.Desc, v float64, labels ...string) {
+	ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
+}
+
+// maybe sends a gauge, nothing if v is nil.
+func (ch sender) maybe(d *prometheus.Desc, v *float64, labels ...string) {
+	if v != nil {
+		ch.gauge(d, *v, labels...)
+	}
+}
+
+// flag sends 1 or 0.
+func (ch sender) flag(d *prometheus.Desc, is bool, labels ...string) {
+	v := 0.0
+	if is {
+		v = 1
+	}
+	ch.gauge(d, v, labels...)
+}
+
+// stream sends what is known of a stream. Before its first sample those are counts of 0.
+func (ch sender) stream(s perigee.Stream, t streamTotals) {
+	labels := streamValues(s)
+	count := func(d *prometheus.Desc, n int64, extra ...string) {
+		ch.counter(d, float64(n), append(labels[:len(labels):len(labels)], extra...)...)
+	}
+	for outcome, n := range map[perigee.Outcome]int64{
+		perigee.Received: t.counts.Received, perigee.Late: t.counts.Late, perigee.Lost: t.counts.Lost,
+		perigee.SendFailed: t.counts.SendFailed, perigee.Skipped: t.counts.Skipped,
+	} {
+		count(descProbes, n, outcome.String())
+	}
+	count(descDuplicates, t.counts.Duplicates)
+	count(descReordered, t.counts.Reordered)
+	ch.counter(descPlanned, t.planned.Seconds(), labels...)
+	count(descLossPeriods, t.lossRuns.Count)
+	count(descOutages, t.outages)
+	ch.counter(descOutageTime, t.outageTime.Seconds(), labels...)
+	ch.flag(descOutage, t.outage, labels...)
+	if t.since.IsZero() {
+		return // no window yet
+	}
+	ch <- t.rtt.metric(descProbeRTT, t.rttSum, t.since, labels)
+	summary := func(d *prometheus.Desc, of totalled, quantiles map[float64]float64) {
+		ch <- prometheus.MustNewConstSummary(d, uint64(of.count), of.sum, quantiles, labels...)
+	}
+	summary(descRTT, totalled{t.counts.Received, t.rttSum}, t.quantiles)
+	summary(descIPDV, t.ipdv, t.ipdvTail)
+	summary(descPDV, t.pdv, t.pdvTail)
+	ch.maybe(descRTTMin, t.rttMin, labels...)
+	ch.maybe(descJitter, t.jitter, labels...)
+	ch.maybe(descLoss, t.lastLoss, labels...)
+	ch.gauge(descLossTimeout, t.lossTimeout.Seconds(), labels...)
+	ch.gauge(descLast, float64(t.lastEnd.UnixMilli())/1000, labels...)
 }
 
 // streamValues are the values of streamLabels, and of throughputLabels.
 func streamValues(s perigee.Stream) []string {
 	labels := []string{s.Site, string(s.Link), string(s.Target), string(s.Method), string(s.Family), string(s.Load)}
 	for i, label := range labels {
-		labels[i] = strings.ToValidUTF8(label, "\uFFFD")
+		labels[i] = validLabel(label)
 	}
 	return labels
 }
 
-func outboxDesc(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc("perigee_outbox_"+name, help, labels, nil)
-}
-
-// The metrics of an Outbox. Counters begin at 0 when the process starts.
-var (
-	descPending     = outboxDesc("pending", "Results that wait to be forwarded to InfluxDB.")
-	descOldest      = outboxDesc("oldest_seconds", "How long ago the oldest of them was measured; 0 if none waits.")
-	descDeadLetters = outboxDesc("dead_letters", "Results that InfluxDB will never take as they are, set aside.")
-	descSent        = outboxDesc("sent_total", "Results that InfluxDB has acknowledged.")
-	descWrites      = outboxDesc("writes_total", "Requests to InfluxDB.")
-	descFailures    = outboxDesc("failures_total", "Those of them that failed.")
-	descBytes       = outboxDesc("bytes_total", "Bytes that forwarding has moved over a link, of the empty name where the system chose the way.", "link")
-	descBlocked     = outboxDesc("blocked", "Whether a person must act before results are forwarded: 1 at the reason, else 0.", "reason")
-)
-
-// refusals are the values of the label reason: those of the domain, and one for all
-// that may follow.
-var refusals = []perigee.RefusalReason{
-	perigee.RefusedUnreachable, perigee.RefusedBusy, perigee.RefusedSetup, perigee.RefusedTooLarge, perigee.RefusedContent, reasonStore, "other",
-}
-
-// stateTimeout is how long /metrics waits for an Outbox or a Budget to tell its state.
-const stateTimeout = 5 * time.Second
-
-// outboxCollector tells Prometheus of an Outbox, and nothing if it cannot be asked.
-type outboxCollector struct {
-	outbox Outbox
-	now    func() time.Time
-}
-
-func (c outboxCollector) Describe(chan<- *prometheus.Desc) {}
-
-func (c outboxCollector) Collect(ch chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), stateTimeout)
-	defer cancel()
-	o, err := c.outbox.OutboxStatus(ctx)
-	if err != nil {
-		return
-	}
-	send := func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, kind, v, labels...)
-	}
-	send(descPending, prometheus.GaugeValue, float64(o.Pending))
-	send(descOldest, prometheus.GaugeValue, outboxAge(o, c.now()).Seconds())
-	send(descDeadLetters, prometheus.GaugeValue, float64(o.DeadLetters))
-	send(descSent, prometheus.CounterValue, float64(o.Sent))
-	send(descWrites, prometheus.CounterValue, float64(o.Writes))
-	send(descFailures, prometheus.CounterValue, float64(o.Failures))
-	for link, bytes := range o.BytesSent {
-		send(descBytes, prometheus.CounterValue, float64(bytes), strings.ToValidUTF8(string(link), "\uFFFD"))
-	}
-	var reason perigee.RefusalReason
-	if o.State == OutboxBlocked {
-		reason = "other"
-		if o.Problem != nil && slices.Contains(refusals, o.Problem.Reason) {
-			reason = o.Problem.Reason
-		}
-	}
-	for _, r := range refusals {
-		blocked := 0.0
-		if r == reason {
-			blocked = 1
-		}
-		send(descBlocked, prometheus.GaugeValue, blocked, string(r))
-	}
-}
+// validLabel is a name as a label's value, which must be UTF-8.
+func validLabel(name string) string { return strings.ToValidUTF8(name, "\uFFFD") }
 
 // newMetrics returns the handler of /metrics over a registry of its own.
 func (s *server) newMetrics(o Options) http.Handler {
+	// Native histograms go to those who ask for protobuf; others get text.
+	return promhttp.HandlerFor(s.newRegistry(o), promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4})
+}
+
+func (s *server) newRegistry(o Options) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collector{feed: o.Feed, version: o.Version},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -207,5 +166,5 @@ func (s *server) newMetrics(o Options) http.Handler {
 		registry.MustRegister(budgetCollector{s.budget})
 	}
 	registry.MustRegister(o.Collectors...)
-	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4})
+	return registry
 }

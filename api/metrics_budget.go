@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -33,7 +32,7 @@ func (c budgetCollector) Collect(ch chan<- prometheus.Metric) {
 		return
 	}
 	for _, b := range states {
-		labels := []string{strings.ToValidUTF8(b.Site, "\uFFFD"), strings.ToValidUTF8(string(b.Link), "\uFFFD")}
+		labels := []string{validLabel(b.Site), validLabel(string(b.Link))}
 		gauge := func(d *prometheus.Desc, v float64, extra ...string) {
 			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append(labels[:2:2], extra...)...)
 		}

@@ -314,6 +314,7 @@ perigee_outbox_bytes_total{link=""} 512
 perigee_outbox_bytes_total{link="fibre"} 1.8042113e+07
 perigee_outbox_dead_letters 2
 perigee_outbox_failures_total 3
+perigee_outbox_last_success_timestamp_seconds 1.772366112e+09
 perigee_outbox_oldest_seconds 720
 perigee_outbox_pending 1204
 perigee_outbox_sent_total 90210
