@@ -29,6 +29,7 @@ type daemon struct {
 	clock    perigee.Clock
 	store    *sqlite.Store
 	runner   *probes.Runner
+	appends  appends
 	feed     api.Feed
 	account  *account
 	transfer *transferring
@@ -85,6 +86,9 @@ func newDaemon(ctx context.Context, s streams, p plan, listener net.Listener, li
 	if err != nil {
 		return nil, err
 	}
+	for _, st := range d.runner.Status() {
+		d.feed.Expect(st.Stream)
+	}
 	history, err := d.transfersSince(ctx, now.Add(-historyReach))
 	if err != nil {
 		return nil, err
@@ -111,7 +115,7 @@ const (
 
 // record stores what was measured, and tells of it once it is safe.
 func (d *daemon) record(ctx context.Context, b perigee.Batch) error {
-	if err := d.store.Append(ctx, b); err != nil {
+	if err := d.append(ctx, b); err != nil {
 		return err
 	}
 	d.account.probed(b.Samples)
@@ -120,6 +124,13 @@ func (d *daemon) record(ctx context.Context, b perigee.Batch) error {
 		d.forward.outbox.Wake()
 	}
 	return nil
+}
+
+// append stores b.
+func (d *daemon) append(ctx context.Context, b perigee.Batch) error {
+	err := d.store.Append(ctx, b)
+	d.appends.note(err, d.now())
+	return err
 }
 
 // hold keeps forwarding off the network.
@@ -159,10 +170,15 @@ func (d *daemon) recordStart(ctx context.Context, previous perigee.Run, now time
 			measured = append(measured, l)
 		}
 	}
-	return d.store.Append(ctx, perigee.Batch{
+	b := perigee.Batch{
 		Gaps:   probes.StartupGaps(previous, measured, now),
 		Events: []perigee.Event{{Site: d.plan.site.Name, Time: now, Kind: perigee.EventStarted, Detail: "perigee " + buildInfo().Version}},
-	})
+	}
+	if err := d.append(ctx, b); err != nil {
+		return err
+	}
+	d.feed.Publish(b) // nobody listens yet, but it is counted
+	return nil
 }
 
 // Run measures and serves until ctx ends or the limit is reached, then stores what is still open and closes
@@ -220,6 +236,7 @@ func (d *daemon) handler() http.Handler {
 	o := answering(d.s, d.store)
 	o.Now, o.Ready, o.Feed, o.Outbox = d.now, d.ready, &d.feed, d.forward.api()
 	o.Budget, o.Measure, o.Clock = d.transfer, d.measure, clockQuality
+	o.Collectors = d.collectors()
 	return api.New(o)
 }
 
