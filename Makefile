@@ -3,7 +3,7 @@
 GO ?= go
 FUZZTIME ?= 20s
 
-.PHONY: build test test-long race vet fuzz cross bench influxd check
+.PHONY: build test test-long race vet fuzz cross bench influxd promtool check
 
 build: ## the binary, for this machine
 	CGO_ENABLED=0 $(GO) build -trimpath -o perigee ./cmd/perigee
@@ -32,5 +32,8 @@ bench: ## prints ratios against named references
 
 influxd: ## the InfluxDB server that tests of storage/influx need
 	.ci/influxd
+
+promtool: ## the tool that checks deploy/prometheus
+	.ci/promtool
 
 check: vet race test

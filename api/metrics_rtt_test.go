@@ -228,3 +228,12 @@ func BenchmarkCountRTT(b *testing.B) {
 	}
 	b.ReportMetric(float64(len(h.native)), "buckets")
 }
+
+// publish tells of round trips as windows of ten.
+func publish(f *Feed, values []float64) {
+	for i := 0; i+10 <= len(values); i += 10 {
+		n := i - 1
+		s := newSample(stream("geo"), epoch.Add(time.Duration(i)*time.Second), func() float64 { n++; return values[n] })
+		f.Publish(perigee.Batch{Samples: []perigee.Sample{s}})
+	}
+}

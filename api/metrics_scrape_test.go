@@ -365,3 +365,32 @@ func BenchmarkScrape(b *testing.B) {
 		})
 	}
 }
+
+// A store that cannot be asked is down, and nothing else is said of it; one that did not
+// take what it was last given is down, and tells the rest.
+func TestStoreIsUpOrDown(t *testing.T) {
+	for name, c := range map[string]struct {
+		state StoreState
+		err   error
+		up    float64
+		rows  int
+	}{
+		"up":             {StoreState{}, nil, 1, 10}, // 13, without three times
+		"with_times":     {StoreState{Oldest: epoch, Newest: now, LastAppend: now}, nil, 1, 13},
+		"failing":        {StoreState{Failing: true}, nil, 0, 10},
+		"cannot_be_read": {StoreState{}, errors.New("disk I/O error"), 0, 1},
+	} {
+		o := testOptions(t)
+		o.Collectors = []prometheus.Collector{NewStoreCollector(func(context.Context) (StoreState, error) { return c.state, c.err })}
+		families := scrape(t, o, acceptText)
+		rows := 0
+		for name := range families {
+			if strings.HasPrefix(name, "perigee_store_") {
+				rows++
+			}
+		}
+		if up := families["perigee_store_up"].GetMetric()[0].GetGauge().GetValue(); up != c.up || rows != c.rows {
+			t.Errorf("%s: up %v, %d rows, want %v and %d", name, up, rows, c.up, c.rows)
+		}
+	}
+}
