@@ -49,6 +49,22 @@ const (
 	MetricPEPSuspected    MetricName = "pep_suspected"
 )
 
+// The metrics of the monitor itself, and of times in which nothing was answered or nothing
+// was measured.
+const (
+	MetricOutage          MetricName = "outage"
+	MetricGap             MetricName = "gap"
+	MetricDataAge         MetricName = "data_age"
+	MetricBudgetUsed      MetricName = "budget_used"
+	MetricBudgetAllowance MetricName = "budget_allowance"
+	MetricBudgetLeft      MetricName = "budget_left"
+	MetricBudgetUsedRatio MetricName = "budget_used_ratio"
+	MetricDeviceBytes     MetricName = "device_bytes"
+	MetricOutboxPending   MetricName = "outbox_pending"
+	MetricOutboxOldest    MetricName = "outbox_oldest"
+	MetricDeadLetters     MetricName = "dead_letters"
+)
+
 // Metrics is the catalogue: every number that perigee shows, in the order of
 // docs/metrics.md.
 var Metrics = []Metric{
@@ -83,6 +99,11 @@ var Metrics = []Metric{
 	{Name: "loss_period", Unit: "packets", Kind: KindCount,
 		Definition: "maximal runs of consecutive sent probes that were lost or late: their count, the longest in packets, and the longest in seconds, from the first's sending to one interval after the last's (plus or minus one interval)",
 		Undefined:  "never", Source: "RFC 3357"},
+	{Name: MetricOutage, Unit: "seconds", Kind: KindEstimate,
+		Definition: "time from the sending of the first unanswered probe to the sending of the next answered one, of a run of at least two that lasts at least 1 s",
+		Undefined:  "there were none", Source: "perigee"},
+	{Name: MetricGap, Unit: "seconds", Kind: KindEstimate, Definition: "time in which the monitor itself was not measuring",
+		Undefined: "there were none", Source: "perigee"},
 	{Name: "link_availability", Unit: "ratio", Kind: KindRatio,
 		Definition: "1 - (planned time inside disruptions charged to the link / planned time)", Undefined: "nothing was planned", Source: "perigee"},
 	{Name: "failures", Unit: "disruptions", Kind: KindCount, Definition: "disruptions charged to the link, in the period in which they begin",
@@ -158,6 +179,26 @@ var Metrics = []Metric{
 	{Name: "loss_at_edge", Unit: "ratio", Kind: KindRatio,
 		Definition: "share of the lost and late probes, or of the loss periods of two and more packets by their beginning, within a second of where slots meet",
 		Undefined:  "there were none", Source: "perigee"},
+	{Name: MetricDataAge, Unit: "seconds", Kind: KindEstimate, Definition: "time since the end of the last sample that is known of a link",
+		Undefined: "nothing was measured", Source: "perigee"},
+	{Name: MetricBudgetUsed, Unit: "bytes", Kind: KindCount,
+		Definition: "what perigee moved over a link in its billing period, both directions together, on the wire, and what was used before it counted",
+		Undefined:  "never", Source: "perigee"},
+	{Name: MetricBudgetAllowance, Unit: "bytes", Kind: KindCount, Definition: "what perigee may move over a link in a billing period",
+		Undefined: "the link has no budget", Source: "perigee"},
+	{Name: MetricBudgetLeft, Unit: "bytes", Kind: KindCount, Definition: "budget_allowance - budget_used, 0 once that is passed",
+		Undefined: "the link has no budget", Source: "perigee"},
+	{Name: MetricBudgetUsedRatio, Unit: "ratio", Kind: KindRatio, Definition: "budget_used / budget_allowance, more than 1 once it is passed",
+		Undefined: "the link has no budget", Source: "perigee"},
+	{Name: MetricDeviceBytes, Unit: "bytes", Kind: KindCount,
+		Definition: "all that a link's device moved in its billing period by the kernel's counters, whoever moved it",
+		Undefined:  "nothing was recorded of the device", Source: "perigee"},
+	{Name: MetricOutboxPending, Unit: "results", Kind: KindCount, Definition: "results that were stored and that the database has not acknowledged",
+		Undefined: "never", Source: "perigee"},
+	{Name: MetricOutboxOldest, Unit: "seconds", Kind: KindEstimate, Definition: "age of the oldest result that is pending, by the time it is of",
+		Undefined: "none is pending", Source: "perigee"},
+	{Name: MetricDeadLetters, Unit: "results", Kind: KindCount, Definition: "results that the database refuses for good and that were set aside",
+		Undefined: "never", Source: "perigee"},
 }
 
 // Drawable reports whether m has a value for each stream and window, so that it has a

@@ -23,6 +23,8 @@ type Entry struct {
 	Gap        *Gap        // of EntryGap
 	Event      *Event      // of EntryEvent
 	Link       *LinkState  // of EntryLink
+
+	Monitor *MonitorState // of EntryMonitor
 }
 
 // EntryKind tells what an Entry carries.
@@ -37,6 +39,7 @@ const (
 	EntryGap        EntryKind = "gap"
 	EntryEvent      EntryKind = "event"
 	EntryLink       EntryKind = "link"
+	EntryMonitor    EntryKind = "monitor" // never kept, nor a dead letter
 )
 
 // Time returns when what e carries began.
@@ -54,6 +57,8 @@ func (e Entry) Time() time.Time {
 		return e.Event.Time
 	case e.Link != nil:
 		return e.Link.At
+	case e.Monitor != nil:
+		return e.Monitor.At
 	}
 	return time.Time{}
 }

@@ -62,6 +62,12 @@ type OutboxOptions struct {
 	// batches are made so small that they take about a second, and deadlines leave
 	// room for them. Pacer.Rate is one.
 	Rate func() int64
+
+	// Monitor tells what else is to be known of the monitor; the outbox adds how it
+	// fares itself. It is asked about once a minute while results are forwarded, and
+	// its answer is written with the states of links. What fails of it is left out: it
+	// never holds up results. Nil: nothing is told.
+	Monitor func(context.Context) (perigee.MonitorState, error)
 }
 
 // Outbox forwards what a Backlog says is pending to a Sink, until it is: see

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"perigee"
@@ -24,6 +25,7 @@ func nameOf(s perigee.LinkState) linkName { return linkName{s.Site.Name, s.Link.
 type linkStates struct {
 	acknowledged map[linkName]perigee.LinkState
 	refused      map[linkName]string // messages that were logged
+	monitor      string              // the one that was logged of the monitor's state
 	sent         time.Time           // when they were sent last; zero: never
 	stale        bool                // results went out since they were asked for
 	rolled       bool                // hours did: rollups may have become complete
@@ -96,17 +98,22 @@ func (o *Outbox) sendLinks(ctx context.Context) rest {
 		o.links.stale = early
 		return rest{}
 	}
+	monitor := o.monitorEntries(ctx)
 	pieces := [][]perigee.LinkState{changed}
 	for len(pieces) > 0 {
 		piece := pieces[len(pieces)-1]
 		pieces = pieces[:len(pieces)-1]
 		entries := linkEntries(piece)
-		err := o.write(ctx, entries)
+		err := o.write(ctx, slices.Concat(entries, monitor))
 		reason := perigee.RefusalReason("")
 		if err != nil {
 			reason = refusalOf(err).Reason
 		}
 		switch refuses := reason == perigee.RefusedContent || reason == perigee.RefusedTooLarge; {
+		case refuses && monitor != nil: // perhaps it is this, which may be lost
+			o.refusedMonitor(refusalOf(err).Message)
+			monitor, pieces = nil, append(pieces, piece)
+			continue
 		case refuses && len(piece) > 1:
 			half := len(piece) / 2
 			pieces = append(pieces, piece[half:], piece[:half])
@@ -119,6 +126,7 @@ func (o *Outbox) sendLinks(ctx context.Context) rest {
 		default:
 			o.course.judge(entries, nil, 0)
 			o.acknowledgedOnce()
+			monitor = nil // it was taken with them
 		}
 		for _, s := range piece {
 			o.links.acknowledged[nameOf(s)] = s
@@ -134,6 +142,30 @@ func linkEntries(states []perigee.LinkState) []perigee.Entry {
 		entries[i] = perigee.Entry{Kind: perigee.EntryLink, Orbit: states[i].Link.Orbit, Link: &states[i]}
 	}
 	return entries
+}
+
+// monitorEntries returns what the monitor tells of itself; none if it tells nothing.
+func (o *Outbox) monitorEntries(ctx context.Context) []perigee.Entry {
+	if o.Monitor == nil {
+		return nil
+	}
+	state, err := o.Monitor(ctx)
+	if err != nil {
+		return nil // what there is to say of a store that fails is said elsewhere
+	}
+	o.refreshSometimes(ctx)
+	status := o.Status()
+	state.At, state.Pending, state.Oldest, state.DeadLetters = o.Now(), status.Pending, status.Oldest, status.DeadLetters
+	return []perigee.Entry{{Kind: perigee.EntryMonitor, Monitor: &state}}
+}
+
+// refusedMonitor logs why the monitor's state may have been refused, once for each message.
+func (o *Outbox) refusedMonitor(message string) {
+	if o.links.monitor == message {
+		return
+	}
+	o.links.monitor = message
+	o.Log.Warn("the server may refuse what the monitor tells of itself; results are forwarded all the same", "problem", message)
 }
 
 // refusedLink logs why a state was refused, once for each message.

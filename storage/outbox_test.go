@@ -811,3 +811,93 @@ func TestNothingIsLostWhateverHappens(t *testing.T) {
 		})
 	}
 }
+
+// What the monitor tells of itself goes with the states of links, about once a minute,
+// and says how the outbox fares; it counts as no result.
+func TestTheMonitorsStateGoesWithLinkStates(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBacklog()
+		b.states = []perigee.LinkState{state(epoch, time.Time{})}
+		asked := 0
+		r := run(t, b, newSink(nil), func(o *storage.OutboxOptions) {
+			o.Now = func() time.Time { return epoch.Add(time.Hour) }
+			o.Monitor = func(context.Context) (perigee.MonitorState, error) {
+				asked++
+				return perigee.MonitorState{Site: "home", Budgets: []perigee.BudgetUse{{Link: "geo", Used: 7}}}, nil
+			}
+		})
+		for i := range 30 { // 5 minutes
+			b.mu.Lock()
+			b.states = []perigee.LinkState{state(epoch.Add(time.Duration(i)*time.Second), time.Time{})}
+			b.mu.Unlock()
+			b.store(1, window)
+			r.Wake()
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+		}
+		r.end()
+		told := 0
+		for _, w := range r.sink.log() {
+			for _, e := range w.entries {
+				if e.Monitor == nil {
+					continue
+				}
+				if told++; w.entries[0].Kind != perigee.EntryLink {
+					t.Errorf("the monitor's state went with %v", w.entries)
+				}
+				m := e.Monitor
+				if m.Site != "home" || len(m.Budgets) != 1 || !m.At.Equal(epoch.Add(time.Hour)) || m.Pending < 0 || m.Pending > 1 || (m.Pending == 0) != m.Oldest.IsZero() {
+					t.Errorf("it says %+v", m)
+				}
+			}
+		}
+		if told < 5 || told > 6 || asked != told { // at the start and after each minute
+			t.Errorf("told %d times within 5 minutes, asked %d times; want one a minute", told, asked)
+		}
+		if got := r.Status().Sent; got != 30 {
+			t.Errorf("%d results sent, want the 30 windows", got)
+		}
+	})
+}
+
+// A monitor's state that is refused, or cannot be had, is left out: the states of links
+// and all results go all the same, and nothing is set aside.
+func TestAMonitorsStateThatFailsIsLeftOut(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		told   error
+		bad    bool
+		logged int
+	}{
+		{"the_server_refuses_it", nil, true, 1},
+		{"it_cannot_be_had", errDisk, false, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				b := newBacklog()
+				b.states = []perigee.LinkState{state(epoch, time.Time{})}
+				b.store(3, window)
+				sink := newSink(poisoned(func(e perigee.Entry) bool { return c.bad && e.Monitor != nil }))
+				r := run(t, b, sink, func(o *storage.OutboxOptions) {
+					o.Monitor = func(context.Context) (perigee.MonitorState, error) { return perigee.MonitorState{}, c.told }
+				})
+				for i := range 3 {
+					time.Sleep(2 * time.Minute)
+					b.mu.Lock()
+					b.states = []perigee.LinkState{state(epoch.Add(time.Duration(i+1)*time.Second), time.Time{})}
+					b.mu.Unlock()
+					b.store(1, window)
+					r.Wake()
+					synctest.Wait()
+				}
+				r.end()
+				if len(sink.states) != 4 || sink.count() != 6 || len(b.dead) != 0 || r.Status().Problem.Reason != "" {
+					t.Errorf("%d states and %d results taken, %d dead, status %+v; want 4, 6 and 0", len(sink.states), sink.count(), len(b.dead), r.Status())
+				}
+				if n := strings.Count(r.log.String(), "what the monitor tells of itself"); n != c.logged {
+					t.Errorf("told %d times, want %d", n, c.logged)
+				}
+			})
+		})
+	}
+}

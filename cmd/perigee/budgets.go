@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 
 	"perigee"
 	"perigee/api"
@@ -51,4 +52,26 @@ func (t *transferring) Budgets(ctx context.Context) ([]api.BudgetState, error) {
 		all = append(all, state)
 	}
 	return all, nil
+}
+
+// monitorState tells what the database is to know of this monitor.
+func (t *transferring) monitorState(ctx context.Context) (perigee.MonitorState, error) {
+	budgets, err := t.Budgets(ctx)
+	return monitorState(t.plan.site, t.plan.links, budgets), err
+}
+
+// monitorState returns what every link has used of its budget.
+func monitorState(site perigee.Site, links []perigee.Link, budgets []api.BudgetState) perigee.MonitorState {
+	state := perigee.MonitorState{Site: site.Name}
+	for _, b := range budgets {
+		use := perigee.BudgetUse{Link: b.Link, Start: b.Start, End: b.End, Allowance: b.Allowance, Device: b.Device}
+		for _, bytes := range b.Used {
+			use.Used += bytes
+		}
+		if i := slices.IndexFunc(links, func(l perigee.Link) bool { return l.ID == b.Link }); i >= 0 {
+			use.Orbit = links[i].Orbit
+		}
+		state.Budgets = append(state.Budgets, use)
+	}
+	return state
 }

@@ -74,6 +74,7 @@ func newDaemon(ctx context.Context, s streams, p plan, listener net.Listener, li
 		d.forward, err = newForwarding(ctx, d.store, forwardOptions{
 			links: p.links, metered: p.metered, db: *p.influxdb, now: d.now, log: s.log(),
 			account: func(link perigee.LinkID, bytes int64) { d.account.add(link, perigee.PurposeOutbox, bytes) },
+			monitor: func(ctx context.Context) (perigee.MonitorState, error) { return d.transfer.monitorState(ctx) },
 		})
 		if err != nil {
 			return nil, err

@@ -99,7 +99,8 @@ func (m *simulation) forwardTo(ctx context.Context, file string) (*forwarding, e
 	if err != nil {
 		return nil, err
 	}
-	return newForwarding(ctx, m.store, forwardOptions{db: loaded.InfluxDB, now: time.Now, log: m.s.log()})
+	return newForwarding(ctx, m.store, forwardOptions{db: loaded.InfluxDB, now: time.Now, log: m.s.log(),
+		monitor: func(context.Context) (perigee.MonitorState, error) { return perigee.MonitorState{}, nil }}) // of all homes, none of which has a budget
 }
 
 // append stores a batch of the fleet.

@@ -48,6 +48,9 @@ type forwardOptions struct {
 
 	// account is told of bytes that were moved over a link; nil: nobody is.
 	account func(perigee.LinkID, int64)
+
+	// monitor tells what the database is to know of the monitor; nil: nothing.
+	monitor func(context.Context) (perigee.MonitorState, error)
 }
 
 // newForwarding prepares to forward what store holds. It sends nothing.
@@ -68,6 +71,7 @@ func newForwarding(ctx context.Context, store *sqlite.Store, o forwardOptions) (
 	}
 	f.outbox = storage.NewOutbox(storage.OutboxOptions{
 		Backlog: store, Sink: f.client, Now: o.now, Log: o.log, Timeout: o.timeout, Rate: f.pacer.Rate,
+		Monitor: o.monitor,
 	})
 	return f, nil
 }

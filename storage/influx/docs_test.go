@@ -42,6 +42,8 @@ func TestDocumentationHasEveryField(t *testing.T) {
 	}
 	checkDocumentation(t, string(raw), "### Fields of rtt and rtt_hour\n", sampleFields)
 	checkDocumentation(t, string(raw), "### Fields of throughput\n", throughputFields)
+	checkDocumentation(t, string(raw), "### Fields of monitor\n", monitorFields)
+	checkDocumentation(t, string(raw), "### Fields of budget\n", budgetFields)
 }
 
 func checkDocumentation[T any](t *testing.T, all, heading string, fields []field[T]) {

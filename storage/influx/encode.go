@@ -23,9 +23,11 @@ const (
 	measurementGap        = "gap"
 	measurementEvent      = "event"
 	measurementLink       = "link"
+	measurementMonitor    = "monitor"
+	measurementBudget     = "budget"
 )
 
-// appendEntry appends e as a line of line protocol. The same entry of the same instance
+// appendEntry appends e as a line of line protocol, what a monitor tells of itself as several. The same entry of the same instance
 // is always the same bytes. It fails with CodeInvalid for what InfluxDB cannot hold: a
 // time beyond its range, a number that is not finite.
 func appendEntry(b []byte, e perigee.Entry, instance string) ([]byte, error) {
@@ -47,6 +49,8 @@ func appendEntry(b []byte, e perigee.Entry, instance string) ([]byte, error) {
 		return appendEvent(b, e.Event, instance), nil
 	case e.Kind == perigee.EntryLink && e.Link != nil:
 		return appendLink(b, e.Link, e.Orbit, instance), nil
+	case e.Kind == perigee.EntryMonitor && e.Monitor != nil:
+		return appendMonitor(b, e.Monitor, instance), nil
 	}
 	return b, invalid("entry %s %d carries nothing of its kind", e.Kind, e.ID)
 }
@@ -248,6 +252,13 @@ func holdable(e perigee.Entry) error {
 			if !t.IsZero() {
 				times = append(times, t)
 			}
+		}
+	case e.Monitor != nil:
+		if !e.Monitor.Oldest.IsZero() {
+			times = append(times, e.Monitor.Oldest)
+		}
+		for _, b := range e.Monitor.Budgets {
+			times = append(times, b.Start, b.End)
 		}
 	}
 	for _, t := range times {
