@@ -85,6 +85,7 @@ func fill(t testing.TB, client *influx.Client, now time.Time) *dataset {
 const (
 	gapBegan, gapEnded       = 6 * time.Hour, 5*time.Hour + 30*time.Minute // of the first home
 	outageBegan, outageEnded = 3 * time.Hour, 3*time.Hour - 7*time.Minute  // of geo there
+	lag                      = 40 * time.Second                            // of what is told of links
 	downSince                = 6 * time.Minute                             // of lte at the second home, and it lasts
 )
 
@@ -223,7 +224,7 @@ func (d *dataset) writeOthers(from time.Time) {
 			for _, link := range links {
 				last := at.Add(time.Hour)
 				if last.After(d.now) {
-					last = d.now
+					last = d.now.Add(-lag)
 				}
 				state := perigee.LinkState{LinkRecord: perigee.LinkRecord{Site: perigee.Site{Name: site}, First: from, Last: last,
 					Link: perigee.Link{ID: link, Orbit: orbitOf[link], Interface: string(link) + "0",

@@ -35,7 +35,7 @@ func fleetBoard() *board {
 			link("On the monitor's page", "${page}/#/outages?link=${__data.fields.link}&site=${__data.fields.site}&from=${__from:date:iso}&to=${__to:date:iso}")},
 		overrides: columns(shownIn("median", units.Seconds), shownIn("p95", units.Seconds), shownIn("loss", units.PercentUnit), shownIn("longest_outage", units.Seconds), shownIn("outages", units.Short),
 			shownIn("down", units.BitsPerSecondSI), shownIn("up", units.BitsPerSecondSI), shownIn("age", units.Seconds)),
-		queries: []query{{fleetTable(), map[string]span{"site": {}, "link": {}, "orbit": {}, "median": {0.001, 5}, "p95": {0.001, 5}, "loss": {0, 1}, "outages": {1, 1e6}, "longest_outage": {1, 1e6}, "down": {1e5, 2e9}, "up": {1e5, 2e9}, "age": {0, 3600}}}}})
+		queries: []query{{fleetTable(), map[string]span{"site": {}, "link": {}, "orbit": {}, "median": {0.001, 5}, "p95": {0.001, 5}, "loss": {0, 1}, "outages": {1, 1e6}, "longest_outage": {1, 1e6}, "down": {1e5, 2e9}, "up": {1e5, 2e9}, "age": {1, 3600}}}}})
 	b.add(
 		panel{title: "Longest outages", metrics: named(perigee.MetricOutage), note: "The 50 longest that began in the range, the first hop aside.", width: 12, height: 10, kind: rows("seconds"),
 			overrides: columns(shownIn("start", units.DatetimeISO), shownIn("seconds", units.Seconds)),

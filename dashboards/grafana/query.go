@@ -82,7 +82,7 @@ var (
 	variations = values(0, 2)
 	ratios     = values(0, 1)
 	bitRates   = values(1e5, 2e9)
-	ages       = values(0, 3600)
+	ages       = values(1, 3600)
 	byteCounts = values(0, 1e13)
 	states     = values(0, 2)
 )
