@@ -201,7 +201,11 @@ func TestEveryAlertIsAnswered(t *testing.T) {
 					}
 				}
 				slices.Sort(firing)
-				if want, known := fires[r.Title]; known && !slices.Equal(firing, want) {
+				want, known := fires[r.Title]
+				if orbit, ok := strings.CutPrefix(r.Title, "Loss ("); ok {
+					want, known = s.data.lossy(perigee.Orbit(strings.TrimSuffix(orbit, ")"))), true
+				}
+				if known && !slices.Equal(firing, want) {
 					t.Errorf("it fires for %q, want %q", firing, want)
 				}
 			})

@@ -62,6 +62,22 @@ var orbitOf = map[perigee.LinkID]perigee.Orbit{
 	"geo": perigee.OrbitGEO, "o3b": perigee.OrbitMEO, "lte": perigee.OrbitCellular,
 }
 
+// lossy are the links of an orbit that lost more than its limit in the last 15 minutes,
+// counted again.
+func (d *dataset) lossy(orbit perigee.Orbit) []string {
+	var found []string
+	for _, site := range []string{firstHome, secondHome} {
+		for link, of := range orbitOf {
+			ratio, sent := d.idleSince(site, link, d.now.Add(-15*time.Minute)).LossRatio()
+			if of == orbit && sent && ratio > lossLimits[orbit].bad {
+				found = append(found, site+"/"+string(link))
+			}
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
 // fill writes the dataset into the client's bucket.
 func fill(t testing.TB, client *influx.Client, now time.Time) *dataset {
 	t.Helper()
