@@ -3,7 +3,7 @@
 GO ?= go
 FUZZTIME ?= 20s
 
-.PHONY: build test test-long race vet fuzz cross bench influxd promtool check
+.PHONY: build test test-long race vet fuzz cross bench influxd promtool web check
 
 build: ## the binary, for this machine
 	CGO_ENABLED=0 $(GO) build -trimpath -o perigee ./cmd/perigee
@@ -35,5 +35,8 @@ influxd: ## the InfluxDB server that tests of storage/influx need
 
 promtool: ## the tool that checks deploy/prometheus
 	.ci/promtool
+
+web: ## what is served of the page, from its sources; needs node and npm
+	cd dashboards/web && npm ci --ignore-scripts && node build.mjs
 
 check: vet race test

@@ -6,14 +6,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
-
-	"perigee/dashboards"
 )
 
 // document fetches and decodes the OpenAPI document.
@@ -210,13 +210,30 @@ func TestParametersInPathsAreDecoded(t *testing.T) {
 // TestPageAsksWhatIsThere keeps the page and the interface together.
 func TestPageAsksWhatIsThere(t *testing.T) {
 	paths, _ := document(t, New(testOptions(t)))["paths"].(map[string]any)
-	asked := regexp.MustCompile(`(?:get\(|api \+ )"(/[a-z/-]+)"`).FindAllStringSubmatch(string(dashboards.Pages["/app.js"].Content), -1)
-	if len(asked) < 8 {
-		t.Fatalf("the page asks %q, want at least 8 addresses", asked)
+	sources, err := filepath.Glob("../dashboards/web/src/*/*.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, err := filepath.Glob("../dashboards/web/src/*.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked []string
+	for _, name := range append(sources, more...) {
+		source, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range regexp.MustCompile(`(?:\b(?:get|post|path)\(|base \+ )["`+"`"+`](/[^"`+"`"+`?]*)["`+"`"+`]`).FindAllStringSubmatch(string(source), -1) {
+			asked = append(asked, regexp.MustCompile(`\$\{[^}]*\}`).ReplaceAllString(a[1], "{link}"))
+		}
+	}
+	if len(asked) < 3 {
+		t.Fatalf("the page asks %q, want at least 3 addresses", asked)
 	}
 	for _, a := range asked {
-		if paths[prefix+a[1]] == nil {
-			t.Errorf("the page asks %s, which does not exist", a[1])
+		if paths[prefix+a] == nil {
+			t.Errorf("the page asks %s, which does not exist", a)
 		}
 	}
 }

@@ -1,5 +1,5 @@
 // Package dashboards holds what people look at: the page that the monitor serves. It
-// is files, embedded; it knows nothing of HTTP or of the numbers it shows, which the
+// is files, built from web/src and embedded; it knows nothing of HTTP or of the numbers it shows, which the
 // page fetches from the interface beside it.
 package dashboards
 
@@ -16,7 +16,7 @@ type Page struct {
 	Content []byte
 }
 
-//go:embed web
+//go:embed web/dist
 var web embed.FS
 
 // Pages are the files of the page by the path at which they are to be served. They
@@ -29,7 +29,7 @@ var Pages = map[string]Page{
 }
 
 func page(name, mediaType string) Page {
-	content, err := web.ReadFile("web/" + name)
+	content, err := web.ReadFile("web/dist/" + name)
 	if err != nil {
 		panic(err) // only if the file was missing when this was built
 	}
