@@ -1,50 +1,72 @@
 // Draws series over time on a canvas, by uPlot. Where there is no value there is no line.
 
 import uPlot from "uplot";
+import { tick } from "./axis.js";
+import { gestures } from "./chart_gestures.js";
+import { lanes, laneHeight } from "./chart_lanes.js";
 import { plain } from "./format.js";
+import { colour, faint, tint, turned } from "./ground.js";
 
-// colours of the ground that charts are drawn on, from the style sheet, so that they
-// follow light and dark.
-function ground() {
-  const style = getComputedStyle(document.documentElement), of = (name) => style.getPropertyValue(name).trim();
-  return { ink: of("--quiet"), line: of("--line"), card: of("--card") };
-}
+const narrowest = 200; // pixels
 
-const faint = (colour) => `color-mix(in srgb, ${colour} 22%, transparent)`;
+// clock is how times stand at the axis: uPlot's own, with 24 hours. Each row is the least
+// distance of ticks in seconds, what is written, and what besides where a year, month,
+// day, hour, minute or second begins.
+const date = "\n{D} {MMM} {YYYY}", day = "\n{D} {MMM}";
+const clock = [
+  [31536000, "{YYYY}", null, null, null, null, null, null, 1],
+  [2419200, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [86400, "{D} {MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+  [60, "{HH}:{mm}", date, null, day, null, null, null, 1],
+  [1, "{HH}:{mm}:{ss}", date, null, day, null, null, null, 1],
+];
 
-// timeChart draws series in container and returns { chart, end() }.
+// timeChart draws series in container and returns { chart, set(), read(), end() }.
 //
 //   times    Unix seconds, ascending, the same of all series
-//   series   { label, colour, dash, values, low, high } each: values, and a band between
-//            low and high if both are there; null where there is none
+//   series   { label, colour, dash, values, low, high, missing, dots } each: values, and a
+//            band between low and high if both are there; null where there is none.
+//            missing is the share of probes without an answer, drawn below the plot; dots
+//            draws single values instead of a line. colour may name a variable: --series-1
 //   unit     of the values: seconds, ratio or bits_per_second
 //   from, to the range shown, Unix seconds
 //   label    what the chart shows, for people who do not see it
-//   zoomed   told the new range, Unix seconds, when a person drags one; may be absent
+//   zoomed   told the new range, Unix seconds, when a person drags one, or moves the range
+//            with a finger or while holding shift; may be absent
+//   pointed  told the index of the times that is pointed at, or null; may be absent
 //   hooks    further hooks of uPlot; may be absent
 //   log      whether values are on a logarithmic axis
-export function timeChart(container, { times, series, unit, from, to, label, zoomed, hooks, height = 280, log = false }) {
-  const data = [times], bands = [], lines = [{}];
-  const colour = ground();
-  for (const s of series) {
-    const n = data.length;
+//
+// set({ times, series, from, to, label }) draws other values of as many series. read(by)
+// moves what is pointed at by so many times, for keys.
+export function timeChart(container, { times, series, unit, from, to, label, zoomed, pointed, hooks, height = 280, log = false }) {
+  const lines = [{}], bands = [], tints = series.map((s) => tint(s.colour));
+  series.forEach((s, i) => {
+    const n = lines.length;
     if (s.low && s.high) {
-      data.push(s.high, s.low);
-      const edge = { show: true, stroke: "transparent", width: 0, points: { show: false }, label: "", scale: "y", spanGaps: false };
-      lines.push({ ...edge, band: true }, { ...edge, band: true });
-      bands.push({ series: [n, n + 1], fill: faint(s.colour) });
+      const edge = { stroke: "transparent", width: 0, points: { show: false }, spanGaps: false };
+      lines.push(edge, { ...edge });
+      bands.push({ series: [n, n + 1], fill: () => faint(tints[i](), 0.2) });
     }
-    data.push(s.values);
-    lines.push({ label: s.label, stroke: s.colour, width: 1.75, dash: s.dash, scale: "y", spanGaps: false, value: (_, v) => plain(v, unit) });
-  }
-  const axis = { stroke: colour.ink, grid: { stroke: colour.line, width: 1 }, ticks: { stroke: colour.line, width: 1 }, font: "12px system-ui, sans-serif" };
+    lines.push({
+      label: s.label, stroke: tints[i], width: 1.75, dash: s.dash, spanGaps: false, value: (_, v) => plain(v, unit),
+      ...(s.dots && { paths: () => null, points: { show: true, size: 7, fill: tints[i] } }),
+    });
+  });
+  const columns = (times, series) => [times, ...series.flatMap((s) => (s.low && s.high ? [s.high, s.low, s.values] : [s.values]))];
+  const below = lanes(series, tints);
+  const grid = { stroke: () => colour("--line"), width: 1 };
+  const axis = { stroke: () => colour("--quiet"), grid, ticks: grid, font: "12px system-ui, sans-serif" };
   const chart = new uPlot({
-    width: Math.max(container.clientWidth, 200), height,
+    width: Math.max(container.clientWidth, narrowest), height: height + below.height,
     scales: { x: { time: true, min: from, max: to }, y: { distr: log ? 3 : 1 } },
-    axes: [axis, { ...axis, size: 74, values: (_, ticks) => ticks.map((v) => (v === null ? "" : plain(v, unit))) }],
+    axes: [
+      { ...axis, values: clock, gap: 5 + below.height, size: 48 + below.height, ticks: { ...grid, size: below.height ? 0 : 8 } },
+      { ...axis, size: 74, values: (_, ticks) => ticks.map((v) => (v === null ? "" : tick(v, unit))) },
+    ],
     series: lines, bands,
     legend: { show: false },
-    cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
+    cursor: { drag: { x: Boolean(zoomed), y: false, setScale: false }, points: { size: 6 }, y: false },
     hooks: {
       ...hooks,
       setSelect: [(u) => {
@@ -53,11 +75,32 @@ export function timeChart(container, { times, series, unit, from, to, label, zoo
         u.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
         zoomed?.(...range);
       }, ...(hooks?.setSelect || [])],
+      setCursor: [...(pointed ? [(u) => pointed(u.cursor.idx ?? null)] : []), ...(hooks?.setCursor || [])],
+      draw: [below.draw, ...(hooks?.draw || [])],
     },
-  }, data, container);
+  }, columns(times, series), container);
   chart.root.setAttribute("role", "img");
   chart.root.setAttribute("aria-label", label);
-  const resize = new ResizeObserver(() => chart.setSize({ width: Math.max(container.clientWidth, 200), height }));
+  if (zoomed) gestures(chart, zoomed);
+  const resize = new ResizeObserver(() => chart.setSize({ width: Math.max(container.clientWidth, narrowest), height: height + below.height }));
   resize.observe(container);
-  return { chart, end() { resize.disconnect(); chart.destroy(); } };
+  const unturned = turned(() => chart.redraw(false));
+  return {
+    chart,
+    set(now) {
+      below.set(now.series);
+      chart.root.setAttribute("aria-label", now.label);
+      chart.batch(() => {
+        chart.setData(columns(now.times, now.series), false);
+        chart.setScale("x", { min: now.from, max: now.to });
+      });
+    },
+    read(by) {
+      const { idx, left } = chart.cursor, shown = chart.data[0], last = shown.length - 1;
+      if (last < 0) return;
+      const i = left < 0 || idx === null || idx === undefined ? (by > 0 ? 0 : last) : Math.min(Math.max(idx + by, 0), last);
+      chart.setCursor({ left: chart.valToPos(shown[i], "x"), top: 0 });
+    },
+    end() { resize.disconnect(); unturned(); chart.destroy(); },
+  };
 }
