@@ -22,3 +22,17 @@ export const identify = (site, link) => JSON.stringify([site, link]);
 
 // named returns what a link is called; among several sites, with its own.
 export const named = (site, link, several) => (several ? site + " " : "") + (link === null ? "all links" : link);
+
+// stream is what tells a stream from all others: s has target, method, family and load.
+export const stream = (site, link, s) => JSON.stringify([site, link, s.target, s.method, s.family, s.load]);
+
+// streamWords says what a stream is to.
+export const streamWords = (s) => `to ${s.target}${s.family === "ipv6" ? " over IPv6" : ""}${s.load === "idle" ? "" : ", beside a transfer " + s.load}`;
+
+const orbits = { starlink: "Starlink", leo: "LEO", meo: "MEO", geo: "GEO", cellular: "cellular", terrestrial: "terrestrial" };
+
+// orbitWords names an orbit as people do; an orbit that is not known here by itself.
+export const orbitWords = (orbit) => orbits[orbit] || orbit || "";
+
+// States of links, with a mark each, so that colour is not all that tells.
+export const stateWords = { up: "● up", degraded: "▲ degraded", down: "■ down", silent: "○ silent", unmeasured: "– unmeasured" };
