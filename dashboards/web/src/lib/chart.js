@@ -3,7 +3,7 @@
 import uPlot from "uplot";
 import { tick } from "./axis.js";
 import { gestures } from "./chart_gestures.js";
-import { lanes, laneHeight } from "./chart_lanes.js";
+import { lanes } from "./chart_lanes.js";
 import { plain } from "./format.js";
 import { colour, faint, tint, turned } from "./ground.js";
 
@@ -96,10 +96,11 @@ export function timeChart(container, { times, series, unit, from, to, label, zoo
       });
     },
     read(by) {
-      const { idx, left } = chart.cursor, shown = chart.data[0], last = shown.length - 1;
-      if (last < 0) return;
-      const i = left < 0 || idx === null || idx === undefined ? (by > 0 ? 0 : last) : Math.min(Math.max(idx + by, 0), last);
-      chart.setCursor({ left: chart.valToPos(shown[i], "x"), top: 0 });
+      const { idx, left } = chart.cursor, [first, last] = chart.series[0].idxs || [];
+      if (!(last >= first)) return;
+      const i = left < 0 || idx === null || idx === undefined ? (by > 0 ? first : last) : Math.min(Math.max(idx + by, first), last);
+      const x = chart.valToPos(chart.data[0][i], "x"); // the first step may begin before the range
+      chart.setCursor({ left: Math.min(Math.max(x, 0), chart.over.clientWidth), top: 0 });
     },
     end() { resize.disconnect(); unturned(); chart.destroy(); },
   };

@@ -6,7 +6,7 @@ import { colour } from "./ground.js";
 const bar = 5, between = 2, above = 4; // pixels
 
 // laneHeight is how much lanes take, in pixels.
-export const laneHeight = (n) => (n ? above + n * (bar + between) : 0);
+const laneHeight = (n) => (n ? above + n * (bar + between) : 0);
 
 // lanes returns { height, draw, set } for the series that tell what is missing.
 export function lanes(series, tints) {
@@ -39,8 +39,8 @@ export function lanes(series, tints) {
 const pick = (series) => series.filter((s) => s.missing).map((s) => s.missing);
 
 // lane draws the worst of the steps that fall on a pixel, once. Steps are as wide as they
-// are long, and at least two pixels, so that a loss is seen. What is lost in part is as
-// high as its share, and at least a fifth.
+// are long, and at least two pixels, so that a loss is seen; bars are as high as the root
+// of what is missing, so that one in ten is seen too.
 function lane(u, missing, y, height) {
   const times = u.data[0], [first, last] = u.series[0].idxs || [0, times.length - 1];
   const { left, width } = u.bbox, { min, max } = u.scales.x;
@@ -49,7 +49,7 @@ function lane(u, missing, y, height) {
   let x = NaN, worst = 0;
   const flush = () => {
     if (!(worst > 0)) return;
-    const h = height * Math.max(worst, 0.2);
+    const h = height * Math.max(Math.sqrt(worst), 0.3);
     u.ctx.fillRect(x, y + height - h, wide, h);
   };
   for (let i = first; i <= last; i++) {
