@@ -2,7 +2,7 @@
 // those that the person asks for.
 
 import { el, replace, setText } from "../../lib/dom.js";
-import { identify, stateWords } from "../../lib/links.js";
+import { stateWords } from "../../lib/links.js";
 
 const few = 12, page = 64; // links that need no choosing; that are drawn at once
 const order = ["down", "degraded", "silent", "up", "unmeasured"];
