@@ -1,6 +1,8 @@
 // What links are called, and how they are told apart in drawings: by colour, by dash, and
 // always by name as well.
 
+import { el } from "./dom.js";
+
 // Eight colours that people with any colour vision tell apart on either ground, as steps
 // of the style sheet (--series-0 to --series-7).
 const colours = 8;
@@ -36,3 +38,18 @@ export const orbitWords = (orbit) => orbits[orbit] || orbit || "";
 
 // States of links, with a mark each, so that colour is not all that tells.
 export const stateWords = { up: "● up", degraded: "▲ degraded", down: "■ down", silent: "○ silent", unmeasured: "– unmeasured" };
+
+const rightToLeft = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
+
+// isolated returns a sentence of ours with those names in it that are written from right to
+// left set apart, so that they do not turn what stands around them.
+export function isolated(text, names) {
+  let parts = [text];
+  for (const name of new Set(names.filter((n) => rightToLeft.test(n)))) {
+    parts = parts.flatMap((part) => (typeof part === "string" ? part.split(name).flatMap((piece, i) => (i ? [el("bdi", {}, name), piece] : [piece])) : [part]));
+  }
+  return parts;
+}
+
+// pairView names two links.
+export const pairView = (a, b, between = " and ") => el("span", { class: "pair" }, el("bdi", {}, a), between, el("bdi", {}, b));

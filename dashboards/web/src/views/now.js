@@ -10,6 +10,8 @@ import { recent } from "./now/recent.js";
 import { transfers } from "./now/transfers.js";
 import { usuals } from "./now/usual.js";
 
+const drawEvery = 10; // seconds
+
 export const now = {
   id: "now",
   title: "Now",
@@ -94,7 +96,13 @@ export const now = {
       }
     }
 
-    const ticking = setInterval(() => cards.forEach(tick), 1000);
+    // What is drawn moves on even if nothing comes: silence shows.
+    let ticks = 0;
+    const ticking = setInterval(() => {
+      cards.forEach(tick);
+      if (++ticks % drawEvery) return;
+      for (const c of cards.values()) if (c.seen) c.keys().forEach((key) => c.draw(key, recently.points(key)));
+    }, 1000);
     draw();
     let live = state().live;
     return {

@@ -2,8 +2,9 @@
 
 import { el, replace, setText } from "../../lib/dom.js";
 import { swatch } from "../../lib/drawing.js";
+import { duration } from "../../lib/format.js";
 import { identify, orbitWords } from "../../lib/links.js";
-import { periods } from "../../lib/period.js";
+import { periods, seconds } from "../../lib/period.js";
 import { list } from "../../lib/route.js";
 import { atSite, groupings, metrics } from "./question.js";
 
@@ -40,7 +41,7 @@ export function chooser({ go }) {
     update(state, parameters) {
       links.update(state, parameters);
       const chosen = list(parameters.links), known = atSite(state, parameters).filter((l) => chosen.includes(l.link));
-      const all = parameters.from || periods.some(([p]) => p === (parameters.period || "1h")) ? periods : [...periods, [parameters.period, parameters.period]];
+      const all = parameters.from || periods.some(([p]) => p === (parameters.period || "1h")) ? periods : [...periods, [parameters.period, duration(seconds(parameters.period))]];
       options(period, [...(parameters.from ? [["", "from – to"]] : []), ...all.map(([p, words]) => [p, "last " + words.replace(/^1 /, "")])]);
       const targets = [...new Set([...known.flatMap((l) => l.last_minute.map((s) => s.target)), parameters.target].filter(Boolean))].sort();
       options(target, [["", "the best for each pair"], ...targets.map((t) => [t, t])]);

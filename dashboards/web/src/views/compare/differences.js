@@ -4,6 +4,7 @@
 
 import { el, replace } from "../../lib/dom.js";
 import { fitted } from "../../lib/drawing.js";
+import { pairView } from "../../lib/links.js";
 import { paint } from "../../lib/paint.js";
 import { words } from "../../lib/period.js";
 import { png } from "../../lib/picture.js";
@@ -68,7 +69,7 @@ export function differences() {
       f.show(all.length > 0);
       f.note(what() + ". Where there is too little data there is no interval.");
       render(answer.by === null ? mostRows : mostPanels);
-      const rows = all.flatMap(({ a, b, pairs }) => pairs.map((p) => [el("bdi", {}, `${a} − ${b}`), ...(answer.by === null ? [] : [p.group]), intervalWords(interval(p, q.quantile), answer.unit), p.enough_data ? "yes" : "no"]));
+      const rows = all.flatMap(({ a, b, pairs }) => pairs.map((p) => [pairView(a, b, " − "), ...(answer.by === null ? [] : [p.group]), intervalWords(interval(p, q.quantile), answer.unit), p.enough_data ? "yes" : "no"]));
       replace(numbers, el("summary", {}, "The numbers"), table("Differences", ["pair", ...(answer.by === null ? [] : ["group"]), "difference and interval", "enough data"], rows.slice(0, 500)));
     },
     end,

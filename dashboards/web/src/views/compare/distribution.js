@@ -7,6 +7,7 @@ import { download, el, replace, setText, svg } from "../../lib/dom.js";
 import { dashes, fitted, swatch } from "../../lib/drawing.js";
 import { milliseconds, percent } from "../../lib/format.js";
 import { colour } from "../../lib/ground.js";
+import { isolated } from "../../lib/links.js";
 import { paint } from "../../lib/paint.js";
 import { words } from "../../lib/period.js";
 import { png } from "../../lib/picture.js";
@@ -43,7 +44,8 @@ export function distribution() {
     if (value === null) return setText(reading, "Point at the curves to read how much of each link's round trips are at or below a time.");
     cursor?.setAttribute("x1", axes.x(value));
     cursor?.setAttribute("x2", axes.x(value));
-    setText(reading, `At or below ${milliseconds(value)} ms: ` + answer.links.map((l) => `${l.link} ${l.points.length ? percent(share(l.points, value)) + " %" : "no data"}`).join(" · "));
+    const each = answer.links.map((l) => `${l.link} ${l.points.length ? percent(share(l.points, value)) + " %" : "no data"}`);
+    replace(reading, isolated(`At or below ${milliseconds(value)} ms: ${each.join(" · ")}`, q.names));
   }
 
   plot.addEventListener("keydown", (e) => {

@@ -4,6 +4,7 @@ import { csv } from "../../lib/csv.js";
 import { download, el, replace } from "../../lib/dom.js";
 import { swatch } from "../../lib/drawing.js";
 import { availability, milliseconds, percent, plain } from "../../lib/format.js";
+import { isolated, pairView } from "../../lib/links.js";
 import { words } from "../../lib/period.js";
 import { paired } from "./comparison.js";
 import { button, figure, table } from "./figure.js";
@@ -27,7 +28,7 @@ export function verdicts() {
         firm > 1 ? `Corrected for ${firm} comparisons asked together (Holm).` : ""].join(" "));
       const told = answer.pairs.filter((p) => p.windows > 0), [ofAll, ofLinks] = repeated(told, answer.by === null ? q.names : []), common = [...ofAll, ...ofLinks];
       const items = answer.by === null ? all.map(({ pairs: [p] }) => sentence(p, common)) : all.map((pair) => divided(pair, common));
-      const said = [...answer.warnings, ...ofAll.map((w) => "Of all: " + w), ...ofLinks].map((w) => el("li", {}, el("small", { class: "warning" }, w)));
+      const said = [...answer.warnings, ...ofAll.map((w) => "Of all: " + w), ...ofLinks].map((w) => el("li", {}, el("small", { class: "warning" }, isolated(w, q.names))));
       replace(list, said, shorten(items), all.length ? [] : el("li", { class: "quiet" }, "A comparison needs two links measured to the same target."));
       replace(numbers, el("summary", {}, "What each link did"), summary(q, answer));
       numbers.hidden = !answer.links.length;
@@ -59,15 +60,15 @@ function sentence(p, common) {
     p.probability_a_lower === null ? "" : `a value of ${p.a} is lower than one of ${p.b} in ${percent(p.probability_a_lower)} %`,
     p.windows ? `${p.windows.toLocaleString("en")} windows in common, at ${p.target}` : "",
   ].filter(Boolean).join(" · ");
-  return el("li", { class: p.enough_data ? "" : "unsure" }, el("bdi", { class: "pair" }, `${p.a} and ${p.b}`), el("span", { dir: "auto" }, p.verdict),
-    el("small", {}, beside), warnings.map((w) => el("small", { class: "warning" }, w)));
+  return el("li", { class: p.enough_data ? "" : "unsure" }, pairView(p.a, p.b), el("span", {}, isolated(p.verdict, [p.a, p.b])),
+    el("small", {}, isolated(beside, [p.a, p.b])), warnings.map((w) => el("small", { class: "warning" }, isolated(w, [p.a, p.b]))));
 }
 
 // divided is a pair with its groups behind it.
 function divided({ a, b, pairs }, common) {
   const firm = pairs.filter((p) => p.enough_data), claimed = firm.filter((p) => p.p_corrected !== null && p.p_corrected < 0.05);
   const text = `${pairs.length} ${pairs.length === 1 ? "group" : "groups"}: a difference in ${claimed.length}, none claimed in ${firm.length - claimed.length}, not enough data in ${pairs.length - firm.length}`;
-  return el("li", {}, el("details", {}, el("summary", {}, el("bdi", { class: "pair" }, `${a} and ${b}`), text), el("ul", { class: "sentences" }, shorten(pairs.map((p) => sentence(p, common))))));
+  return el("li", {}, el("details", {}, el("summary", {}, pairView(a, b), text), el("ul", { class: "sentences" }, shorten(pairs.map((p) => sentence(p, common))))));
 }
 
 function summary(q, { links, by }) {

@@ -20,7 +20,7 @@ let cards = 0;
 export function card() {
   const id = "card-" + cards++, name = el("bdi"), orbit = el("span", { class: "orbit" }), word = el("span", { class: "word" });
   const streams = el("div"), transfers = transferView(), age = el("p", { class: "caption" });
-  const root = el("article", { class: "card", "aria-labelledby": id }, el("h3", {}, el("span", { id, class: "name" }, name), orbit),
+  const root = el("article", { class: "card", "aria-labelledby": id }, el("h3", {}, el("span", { id }, name), orbit),
     el("p", { class: "state" }, word), streams, transfers.root, age);
   const views = new Map(); // by stream
   let link = null, measure = null;

@@ -4,7 +4,7 @@
 import { abandoned, get } from "../../lib/api.js";
 import { el, replace } from "../../lib/dom.js";
 import { duration, moment } from "../../lib/format.js";
-import { named, streamWords } from "../../lib/links.js";
+import { isolated, named, pairView, streamWords } from "../../lib/links.js";
 import { write } from "../../lib/route.js";
 
 const every = 60_000, young = 15_000, slow = 10; // milliseconds; how many times as long as an answer took
@@ -66,8 +66,8 @@ async function drawVerdicts(list, links, signal) {
   // What is said of all is said once, and pairs without data are only named.
   const common = told.length > 1 ? told[0].warnings.filter((w) => told.every((p) => p.warnings.includes(w))) : [];
   const name = (p) => `${p.a} and ${p.b}`;
-  const items = told.map((p) => el("li", {}, el("bdi", { class: "pair" }, name(p)), el("span", {}, p.verdict),
-    p.warnings.filter((w) => !common.includes(w)).map((w) => el("small", {}, w))));
+  const items = told.map((p) => el("li", {}, pairView(p.a, p.b), el("span", {}, isolated(p.verdict, [p.a, p.b])),
+    p.warnings.filter((w) => !common.includes(w)).map((w) => el("small", {}, isolated(w, [p.a, p.b])))));
   if (common.length) items.push(el("li", {}, el("small", {}, "Of all: " + common.join("; "))));
   if (told.length && untold.length) items.push(el("li", {}, el("small", {}, "Not enough data: " + untold.map(name).join(", "))));
   fill(list, items, untold.length ? "Not enough data yet." : "A comparison needs two links measured to the same target.");

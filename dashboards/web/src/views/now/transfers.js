@@ -39,8 +39,8 @@ export function transfers({ signal, changed }) {
 
 // transferView returns { root, update(transfers, budget) }.
 export function transferView() {
-  const down = figure("throughput down"), up = figure("up"), added = figure("RTT added by load"), when = el("p", { class: "caption" });
-  const figures = el("div", {}, el("dl", { class: "figures" }, down.root, up.root, added.root), when);
+  const down = figure("down"), up = figure("up"), added = figure("RTT added by load"), when = el("h4");
+  const figures = el("div", {}, when, el("dl", { class: "figures" }, down.root, up.root, added.root));
   const left = el("div", { class: "budget" });
   const root = el("div", { class: "stream" }, figures, left);
   const write = (f, t) => {
@@ -57,7 +57,7 @@ export function transferView() {
       write(up, t.up);
       const loads = all.map((x) => x.rtt_increase_seconds).filter((v) => v !== null);
       added.set(loads.length ? milliseconds(Math.max(...loads)) : null, "ms");
-      setText(when, all.length ? "last transfer: " + moment(all.map((x) => x.time).sort().at(-1)) : "");
+      setText(when, all.length ? "throughput, last transfer " + moment(all.map((x) => x.time).sort().at(-1)) : "");
       replace(left, limited ? budgetView(budget) : []);
     },
   };

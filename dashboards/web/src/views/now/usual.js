@@ -3,11 +3,11 @@
 
 import { abandoned, get } from "../../lib/api.js";
 import { svg } from "../../lib/dom.js";
-import { duration, milliseconds, percent } from "../../lib/format.js";
+import { milliseconds, percent } from "../../lib/format.js";
 import { identify } from "../../lib/links.js";
 import { queue } from "../../lib/queue.js";
 
-const again = 15 * 60_000; // milliseconds: seven days change slowly
+const again = 15 * 60_000, soon = 5 * 60_000; // milliseconds: seven days change slowly; while there is not an hour yet
 
 // usuals returns { want(link), of(link, s) }. changed(site, link) is called when what is
 // usual for a link has become known.
@@ -17,7 +17,7 @@ export function usuals({ signal, changed }) {
   return {
     want(link) {
       const key = identify(link.site, link.link), k = known.get(key);
-      if (k && performance.now() - k.at < again) return;
+      if (k && performance.now() - k.at < (k.streams.some((u) => !u.enough) ? soon : again)) return;
       const entry = { at: performance.now(), streams: k?.streams || [] };
       known.set(key, entry);
       run(() => get(`/links/${encodeURIComponent(link.link)}/usual`, { site: link.site }, signal))
@@ -35,7 +35,7 @@ export function usuals({ signal, changed }) {
 // nothing is known. mark is "" unless it is unusual.
 export function rttWords(median, usual) {
   if (!usual) return { text: "", mark: "" };
-  if (!usual.enough) return { text: `its usual range is not known yet: ${duration(usual.measured_seconds)} measured`, mark: "" };
+  if (!usual.enough) return { text: "what is usual is known after an hour", mark: "" };
   const { low, high } = usual.rtt_seconds;
   if (low === null) return { text: "", mark: "" };
   return { text: `usually ${milliseconds(low)}–${milliseconds(high)}`, mark: mark(median, low, high) };
