@@ -25,11 +25,16 @@ export function logarithmic(low, high) {
   return ticks;
 }
 
-const scales = { seconds: [1000, " ms"], ratio: [100, " %"] };
+const sizes = { seconds: () => [1000, " ms"], ratio: () => [100, " %"], bits_per_second: rateSize };
+
+function rateSize(bits) {
+  const size = Math.abs(bits);
+  return size >= 1e9 ? [1e-9, " Gbit/s"] : size >= 1e6 ? [1e-6, " Mbit/s"] : size ? [1e-3, " kbit/s"] : [1, ""];
+}
 
 // tick writes a round number of a unit of the interface as short as it can be.
 export function tick(value, unit) {
-  const scale = scales[unit];
-  if (!scale) return unit === "bits_per_second" && value === 0 ? "0" : plain(value, unit);
-  return Number((value * scale[0]).toPrecision(4)).toLocaleString("en", { maximumSignificantDigits: 4 }).replace("-", "−") + scale[1];
+  if (!sizes[unit]) return plain(value, unit);
+  const [size, name] = sizes[unit](value);
+  return Number((value * size).toPrecision(4)).toLocaleString("en", { maximumSignificantDigits: 4 }).replace("-", "−") + name;
 }

@@ -36,10 +36,11 @@ const clock = [
 //   pointed  told the index of the times that is pointed at, or null; may be absent
 //   hooks    further hooks of uPlot; may be absent
 //   log      whether values are on a logarithmic axis
+//   zero     whether their axis begins at 0 (unless it is logarithmic)
 //
 // set({ times, series, from, to, label }) draws other values of as many series. read(by)
 // moves what is pointed at by so many times, for keys.
-export function timeChart(container, { times, series, unit, from, to, label, zoomed, pointed, hooks, height = 280, log = false }) {
+export function timeChart(container, { times, series, unit, from, to, label, zoomed, pointed, hooks, height = 280, log = false, zero = false }) {
   const lines = [{}], bands = [], tints = series.map((s) => tint(s.colour));
   series.forEach((s, i) => {
     const n = lines.length;
@@ -59,10 +60,10 @@ export function timeChart(container, { times, series, unit, from, to, label, zoo
   const axis = { stroke: () => colour("--quiet"), grid, ticks: grid, font: "12px system-ui, sans-serif" };
   const chart = new uPlot({
     width: Math.max(container.clientWidth, narrowest), height: height + below.height,
-    scales: { x: { time: true, min: from, max: to }, y: { distr: log ? 3 : 1 } },
+    scales: { x: { time: true, min: from, max: to }, y: { distr: log ? 3 : 1, ...(zero && !log && { range: (_, low, high) => [0, (high || 1) * 1.08] }) } },
     axes: [
       { ...axis, values: clock, gap: 5 + below.height, size: 48 + below.height, ticks: { ...grid, size: below.height ? 0 : 8 } },
-      { ...axis, size: 74, values: (_, ticks) => ticks.map((v) => (v === null ? "" : tick(v, unit))) },
+      { ...axis, size: 80, values: (_, ticks) => ticks.map((v) => (v === null ? "" : tick(v, unit))) },
     ],
     series: lines, bands,
     legend: { show: false },

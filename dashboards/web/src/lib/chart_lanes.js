@@ -3,7 +3,7 @@
 
 import { colour } from "./ground.js";
 
-const bar = 5, between = 2, above = 4; // pixels
+const bar = 5, between = 2, above = 9; // pixels
 
 // laneHeight is how much lanes take, in pixels.
 const laneHeight = (n) => (n ? above + n * (bar + between) : 0);
@@ -23,7 +23,7 @@ export function lanes(series, tints) {
       ctx.fillStyle = colour("--quiet");
       ctx.textAlign = "right";
       ctx.textBaseline = "middle";
-      ctx.fillText("loss", left - 8 * dpr, top + height + (laneHeight(shares.length) / 2 + 1) * dpr);
+      ctx.fillText("loss", left - 8 * dpr, top + height + ((above + laneHeight(shares.length)) / 2 + 1) * dpr);
       ctx.beginPath();
       ctx.rect(left, top + height, width, laneHeight(shares.length) * dpr);
       ctx.clip();

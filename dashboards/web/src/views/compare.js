@@ -27,6 +27,8 @@ export const compare = {
     // range ends now and somebody looks.
     async function comparing(q, its) {
       clearTimeout(timer);
+      apart.show(q.names.length > 1);
+      if (q.names.length < 2) return said.alone();
       const began = performance.now(), answer = get("/compare", q.asked, its);
       answer.catch(() => {}); // is told where it is waited for
       const [got] = await Promise.all([said.wait(answer), apart.wait(answer.catch((error) => { if (abandoned(error)) throw error; }))]);

@@ -17,9 +17,9 @@ import { button, figure, table } from "./figure.js";
 const mostPanels = 12, mostRows = 40; // that are drawn at once
 const names = { 0.5: "median", 0.95: "95 % quantile", 0.99: "99 % quantile" };
 
-// differences returns { root, wait(promise), draw(q, answer), end() }.
+// differences returns { root, show(bool), wait(promise), draw(q, answer), end() }.
 export function differences() {
-  const f = figure("Differences", "compare-differences"), numbers = el("details", {}), place = el("div", { class: "panels" });
+  const f = figure("Differences", "compare-differences"), numbers = el("details", { hidden: true }), place = el("div", { class: "panels" });
   f.tools.append(button("PNG", () => answer && picture()));
   f.body.append(place, numbers);
   let q = null, answer = null, all = [], drawings = [];
@@ -61,6 +61,7 @@ export function differences() {
 
   return {
     root: f.root,
+    show: f.show,
     wait: f.wait,
     draw(question, got) {
       q = question;
@@ -68,6 +69,7 @@ export function differences() {
       all = paired(answer.pairs).filter(({ pairs }) => pairs.some((p) => interval(p, q.quantile).estimate !== null));
       f.show(all.length > 0);
       f.note(what() + ". Where there is too little data there is no interval.");
+      numbers.hidden = false;
       render(answer.by === null ? mostRows : mostPanels);
       const rows = all.flatMap(({ a, b, pairs }) => pairs.map((p) => [pairView(a, b, " − "), ...(answer.by === null ? [] : [p.group]), intervalWords(interval(p, q.quantile), answer.unit), p.enough_data ? "yes" : "no"]));
       replace(numbers, el("summary", {}, "The numbers"), table("Differences", ["pair", ...(answer.by === null ? [] : ["group"]), "difference and interval", "enough data"], rows.slice(0, 500)));

@@ -62,7 +62,7 @@ export function series({ go, ranged }) {
       chart?.end();
       drawLegend();
       chart = timeChart(place, {
-        times: columns.times, series: all, unit: data.unit, from: data.from, to: data.to, label, log, height: 300,
+        times: columns.times, series: all, unit: data.unit, from: data.from, to: data.to, label, log, zero: data.unit === "bits_per_second", height: 300,
         zoomed: move, pointed: read,
       });
       place.perigee = chart.chart;

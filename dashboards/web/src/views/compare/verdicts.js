@@ -9,17 +9,24 @@ import { words } from "../../lib/period.js";
 import { paired } from "./comparison.js";
 import { button, figure, table } from "./figure.js";
 
+const needsTwo = "A comparison needs two links measured to the same target.";
 const most = 40; // sentences that are shown at once
 
-// verdicts returns { root, wait(promise), draw(q, answer) }.
+// verdicts returns { root, wait(promise), draw(q, answer), alone() }; alone says why there
+// are none of a single link.
 export function verdicts() {
-  const f = figure("Verdicts", "compare-verdicts"), list = el("ul", { class: "sentences" }), numbers = el("details", {});
+  const f = figure("Verdicts", "compare-verdicts"), list = el("ul", { class: "sentences" }), numbers = el("details", { hidden: true });
   f.body.append(list, numbers);
   let q = null, answer = null;
   f.tools.append(button("CSV", () => answer && download(`perigee-${answer.metric}-pairs.csv`, "text/csv", pairsCSV(answer))));
   return {
     root: f.root,
     wait: f.wait,
+    alone() {
+      f.note("");
+      replace(list, el("li", { class: "quiet" }, needsTwo));
+      numbers.hidden = true;
+    },
     draw(question, got) {
       q = question;
       answer = got;
@@ -29,7 +36,7 @@ export function verdicts() {
       const told = answer.pairs.filter((p) => p.windows > 0), [ofAll, ofLinks] = repeated(told, answer.by === null ? q.names : []), common = [...ofAll, ...ofLinks];
       const items = answer.by === null ? all.map(({ pairs: [p] }) => sentence(p, common)) : all.map((pair) => divided(pair, common));
       const said = [...answer.warnings, ...ofAll.map((w) => "Of all: " + w), ...ofLinks].map((w) => el("li", {}, el("small", { class: "warning" }, isolated(w, q.names))));
-      replace(list, said, shorten(items), all.length ? [] : el("li", { class: "quiet" }, "A comparison needs two links measured to the same target."));
+      replace(list, said, shorten(items), all.length ? [] : el("li", { class: "quiet" }, needsTwo));
       replace(numbers, el("summary", {}, "What each link did"), summary(q, answer));
       numbers.hidden = !answer.links.length;
     },
@@ -58,7 +65,7 @@ function sentence(p, common) {
   const beside = [
     p.p_corrected === null ? "" : p.p_corrected < 0.001 ? "p < 0.001" : `p = ${p.p_corrected.toPrecision(2)}`,
     p.probability_a_lower === null ? "" : `a value of ${p.a} is lower than one of ${p.b} in ${percent(p.probability_a_lower)} %`,
-    p.windows ? `${p.windows.toLocaleString("en")} windows in common, at ${p.target}` : "",
+    p.windows ? `${p.windows.toLocaleString("en")} ${p.windows === 1 ? "window" : "windows"} in common, at ${p.target}` : "",
   ].filter(Boolean).join(" · ");
   return el("li", { class: p.enough_data ? "" : "unsure" }, pairView(p.a, p.b), el("span", {}, isolated(p.verdict, [p.a, p.b])),
     el("small", {}, isolated(beside, [p.a, p.b])), warnings.map((w) => el("small", { class: "warning" }, isolated(w, [p.a, p.b]))));
