@@ -5,7 +5,8 @@
 // gestures lets chart be moved, and tells moved(from, to) where it was left.
 export function gestures(chart, moved) {
   const held = new Map(); // pointers, by identity: where they are
-  let began = null;       // { pointers, min, max } when the present number of them began
+  let began = null;       // { at, min, max }: places and range when the present number of them began
+  let first = null;       // { min, max } when the first of them came
   let frame = 0;
 
   const place = () => [...held.values()].sort((a, b) => a - b);
@@ -30,6 +31,7 @@ export function gestures(chart, moved) {
   chart.over.addEventListener("pointerdown", (e) => {
     if (e.pointerType === "mouse" && !(e.shiftKey && e.button === 0)) return;
     if (held.size > 1) return;
+    if (!held.size) first = { min: chart.scales.x.min, max: chart.scales.x.max };
     held.set(e.pointerId, e.offsetX);
     chart.over.setPointerCapture(e.pointerId);
     begin();
@@ -41,12 +43,15 @@ export function gestures(chart, moved) {
   });
   const left = (e) => {
     if (!held.has(e.pointerId)) return;
-    const { min, max } = began, [from, to] = e.type === "pointerup" ? range() : [min, max]; // the page scrolls instead
+    const [from, to] = e.type === "pointerup" ? range() : [first.min, first.max]; // the page scrolls instead
     held.delete(e.pointerId);
-    const far = Math.max(Math.abs(from - min), Math.abs(to - max)) > (max - min) / 100; // a hand is not still
-    chart.setScale("x", far ? { min: from, max: to } : { min, max });
-    begin();
-    if (!held.size && far) moved(from, to);
+    chart.setScale("x", { min: from, max: to });
+    // uPlot sets scales later; what begins now begins there.
+    began = held.size ? { at: place(), min: from, max: to } : null;
+    if (held.size) return;
+    const far = Math.max(Math.abs(from - first.min), Math.abs(to - first.max)) > (first.max - first.min) / 100; // a hand is not still
+    if (far) moved(from, to);
+    else chart.setScale("x", first);
   };
   chart.over.addEventListener("pointerup", left);
   chart.over.addEventListener("pointercancel", left);
