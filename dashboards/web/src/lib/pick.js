@@ -2,6 +2,7 @@
 
 import { bar, select } from "./controls.js";
 import { el } from "./dom.js";
+import { orbitWords } from "./links.js";
 
 const order = ["down", "degraded", "up", "silent", "unmeasured"];
 
@@ -55,7 +56,7 @@ export function linkControl(go, { all = null, changes = {} } = {}) {
       shown = sites.length < 2 ? null : chosenSite;
       site.set(sites.map((s) => [s, s]), chosenSite);
       const here = links.filter((l) => chosenSite === null || l.site === chosenSite);
-      link.set([...(all === null ? [] : [["", all]]), ...here.map((l) => [l.link, l.link + (l.orbit ? ` (${l.orbit})` : "")])], chosenLink ?? "");
+      link.set([...(all === null ? [] : [["", all]]), ...here.map((l) => [l.link, l.link + (l.orbit ? ` (${orbitWords(l.orbit)})` : "")])], chosenLink ?? "");
     },
   };
 }

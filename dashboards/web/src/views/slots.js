@@ -6,7 +6,7 @@ import { row } from "../lib/controls.js";
 import { el } from "../lib/dom.js";
 import { fitted } from "../lib/drawing.js";
 import { milliseconds, percent } from "../lib/format.js";
-import { identify } from "../lib/links.js";
+import { identify, orbitWords } from "../lib/links.js";
 import { periodControl, span } from "../lib/period_control.js";
 import { linkControl, pick, siteChooser, someLinks } from "../lib/pick.js";
 import { numbers } from "../lib/table.js";
@@ -59,7 +59,7 @@ const marks = { true: "● ", false: "○ ", null: "▲ " };
 function verdict(a, orbit, several) {
   const chance = a.chance_ratio < 0.001 ? "below 0.1 %" : percent(a.chance_ratio) + " %";
   return el("section", { class: "sheet" },
-    el("h3", {}, several && [el("bdi", {}, a.site), " "], el("bdi", {}, a.link), el("span", {}, orbit && ` ${orbit}`, " to ", el("bdi", {}, a.target), a.family === "ipv6" && " over IPv6")),
+    el("h3", {}, several && [el("bdi", {}, a.site), " "], el("bdi", {}, a.link), el("span", {}, ` ${orbitWords(orbit)}`, " to ", el("bdi", {}, a.target), a.family === "ipv6" && " over IPv6")),
     el("p", { class: "slot-verdict" }, marks[a.detected] + a.verdict),
     el("p", { class: "quiet" }, `Probability that second 0 would be so prominent without slots: ${chance}. ` +
       `Most prominent second: ${a.best_phase ?? "—"}. A probe every ${milliseconds(a.interval_seconds)} ms, idle; GPS time taken as ${a.leap_seconds} s ahead of UTC.`),

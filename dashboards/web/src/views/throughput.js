@@ -6,6 +6,7 @@ import { asker, note } from "../lib/ask.js";
 import { bar, button, row, select } from "../lib/controls.js";
 import { el } from "../lib/dom.js";
 import { moment } from "../lib/format.js";
+import { orbitWords } from "../lib/links.js";
 import { periodControl, span } from "../lib/period_control.js";
 import { linkControl, siteChooser, someLinks } from "../lib/pick.js";
 import { write } from "../lib/route.js";
@@ -80,7 +81,7 @@ export const throughput = {
       const times = overTime({ transfers, plan: known?.plan, from, to, name, isChosen, chosen: (t) => go(named(t), { step: true }) }), loaded = latency(transfers);
       ends.push(times.end, ...(loaded ? [loaded.end] : []));
       return el("section", { class: "sheet" },
-        el("h3", {}, el("bdi", {}, name), el("span", {}, known?.orbit && ` ${known.orbit}`, ` ${transfers.length.toLocaleString("en")} tests`)),
+        el("h3", {}, el("bdi", {}, name), el("span", {}, ` ${orbitWords(known?.orbit)}`, ` ${transfers.length.toLocaleString("en")} tests`)),
         times.nodes, ways(transfers, known?.plan, name),
         loaded && [el("h4", {}, "Latency idle and loaded"), loaded.nodes],
         split.length > 0 && note(`A proxy (PEP) is suspected in ${split.length} of ${transfers.length} tests: ${split.at(-1).pep_text}.`));

@@ -149,7 +149,7 @@ function frame(a) {
     ]),
     ticks.flatMap((t) => [
       svg("line", { class: "grid", x1: a.x(t), x2: a.x(t), y1: a.top, y2: a.y(0) }),
-      svg("text", { class: "tick", x: Math.min(a.x(t), a.width - 27), y: a.y(0) + 18, "text-anchor": "middle" }, tick(t, "seconds")),
+      svg("text", { class: "tick", x: Math.min(a.x(t), a.width - 32), y: a.y(0) + 18, "text-anchor": "middle" }, tick(t, "seconds")),
     ]),
   ];
 }

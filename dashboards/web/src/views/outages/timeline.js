@@ -4,6 +4,7 @@
 import { el, replace, svg } from "../../lib/dom.js";
 import { fitted } from "../../lib/drawing.js";
 import { availability, duration, moment } from "../../lib/format.js";
+import { orbitWords } from "../../lib/links.js";
 import { rovingRow } from "../../lib/roving.js";
 import { hatch, linear, timeTicks, xAxis } from "../../lib/scales.js";
 import { blameOf, blames, names, spoken, swatch, times, classWords } from "./words.js";
@@ -35,7 +36,7 @@ export function timeline({ links, of, from, to, at, chosen }) {
       return drawing;
     }).end);
     const share = known.total?.availability;
-    return [el("h4", {}, el("bdi", {}, link.link), el("span", {}, link.orbit && ` ${link.orbit}`, share === null || share === undefined ? " · not measured" : ` · available ${availability(share)} %`)), field];
+    return [el("h4", {}, el("bdi", {}, link.link), el("span", {}, ` ${orbitWords(link.orbit)}`, share === null || share === undefined ? " · not measured" : ` · available ${availability(share)} %`)), field];
   });
   const axis = el("div", { class: "track" });
   ends.push(fitted(axis, (width) => svg("svg", { class: "picture", width, height: 22, "aria-hidden": "true" },
