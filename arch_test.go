@@ -71,6 +71,8 @@ var rooms = []room{
 		"a generator of files shows metrics of the catalogue; how they get into a database is told by docs/influx.md"},
 	{"dashboards/grafana/generate", []string{"perigee/dashboards/grafana"},
 		"it writes files and knows nothing of what is in them"},
+	{"dashboards/webtest", nil,
+		"test support that looks at the page must not depend on what it looks at"},
 	{"internal/clock", []string{"perigee", "golang.org/x/sys/..."},
 		"the system's clocks are read in one place, or a test could not step them"},
 	{"internal/evidence", nil,
@@ -98,6 +100,8 @@ var only = []struct{ pkg, by, reason string }{
 	{"perigee/probes/bind/bindtest", "", "test helpers are imported from tests only"},
 	{"perigee/dashboards/grafana", "dashboards/grafana/generate", "the generator must not be in the command: it is as large as all of it"},
 	{"testing", "internal/lab/labtest probes/bind/bindtest storage/storagetest storage/influx/influxtest", "testing belongs to tests and their helpers"},
+	{"perigee/dashboards/webtest", "", "test helpers are imported from tests only"},
+	{"testing", "dashboards/webtest internal/lab/labtest probes/bind/bindtest storage/storagetest storage/influx/influxtest", "testing belongs to tests and their helpers"},
 }
 
 // pure lists the rooms that do no I/O, and the standard packages they may not import.
