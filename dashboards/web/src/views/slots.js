@@ -5,7 +5,7 @@ import { asker, note } from "../lib/ask.js";
 import { row } from "../lib/controls.js";
 import { el } from "../lib/dom.js";
 import { fitted } from "../lib/drawing.js";
-import { milliseconds, percent } from "../lib/format.js";
+import { duration, milliseconds, percent } from "../lib/format.js";
 import { identify, orbitWords } from "../lib/links.js";
 import { periodControl, span } from "../lib/period_control.js";
 import { linkControl, pick, siteChooser, someLinks } from "../lib/pick.js";
@@ -15,6 +15,7 @@ import { seriesChart } from "./slots/series.js";
 
 const periods = [["10m", "10 minutes"], ["30m", "30 minutes"], ["1h", "1 hour"], ["6h", "6 hours"], ["24h", "1 day"], ["7d", "7 days"]];
 const fallback = "1h";
+const least = 20 * 15; // seconds, as many slots as the interface needs
 const longestSeries = 86400; // seconds; the interface gives each slot of a day at most
 
 export const slots = {
@@ -37,6 +38,8 @@ export const slots = {
       const question = { link: chosen?.link ?? parameters.link, site, target: parameters.target, family: parameters.family, ...when, series: to - from <= longestSeries };
       if (JSON.stringify(question) === asked) return part.answered(state.answered);
       asked = JSON.stringify(question);
+      const young = chosen && tooYoung(chosen, from);
+      if (young) return part.ask(() => Promise.reject(young), draw);
       part.ask((signal) => get("/slots", question, signal), draw);
     }
 
@@ -53,6 +56,14 @@ export const slots = {
     return { update(p) { parameters = p; show(state()); }, links: show, end() { ended?.abort(); } };
   },
 };
+
+// tooYoung is why a link that was measured for less than is needed is not asked about; null
+// if it was measured for longer, or may have been.
+function tooYoung(link, from) {
+  const measured = Date.now() / 1000 - Math.max(from, Date.parse(link.first) / 1000);
+  if (link.first === null || measured > least) return null;
+  return Object.assign(new Error(`${link.link} has been measured for ${duration(Math.max(measured, 0))} of the period, and 20 slots, five minutes, are needed.`), { code: "not_enough_data", status: 409 });
+}
 
 const marks = { true: "● ", false: "○ ", null: "▲ " };
 
