@@ -79,7 +79,7 @@ func everyView(says map[string]string) []map[string]any {
 // TestPageOfAnEmptyStore says in each view that there is nothing, and what to do.
 func TestPageOfAnEmptyStore(t *testing.T) {
 	nothing := "no link|nothing|not yet|none"
-	webtest.Run(t, served(t, storagetest.NewMemory()), nil, webtest.Check{"name": "empty", "check": "views", "on": onPhone, "views": everyView(map[string]string{
+	webtest.Run(t, served(t, storagetest.NewMemory()), nil, webtest.Check{"name": "detectors"}, webtest.Check{"name": "empty", "check": "views", "on": onPhone, "views": everyView(map[string]string{
 		"now": nothing, "compare": nothing, "throughput": nothing, "slots": nothing, "outages": nothing, "heatmap": nothing,
 	})})
 }

@@ -68,12 +68,12 @@ export async function scrollThrough(page) {
   await page.waitForLoadState("networkidle");
 }
 
-// accessible returns what axe finds serious or critical in the page.
+// accessible returns what axe finds wrong in the page.
 export async function accessible(page) {
   await page.evaluate(axe + "; undefined");
   const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
-  return found.violations.filter((v) => ["serious", "critical"].includes(v.impact))
-    .map((v) => `${v.id}: ${v.help} (${v.nodes.slice(0, 3).map((n) => n.target.join(" ") + " " + (n.any[0]?.message || "")).join("; ")})`);
+  return found.violations
+    .map((v) => `${v.impact}: ${v.id}: ${v.help} (${v.nodes.slice(0, 3).map((n) => n.target.join(" ") + " " + (n.any[0]?.message || "")).join("; ")})`);
 }
 
 // inked returns, for each canvas that is shown, which share of its pixels is of a colour

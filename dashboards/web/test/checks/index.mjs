@@ -6,7 +6,9 @@ import { weight } from "./weight.mjs";
 import { names } from "./names.mjs";
 import { pan } from "./pan.mjs";
 import { permalinks } from "./permalinks.mjs";
+import { detectors } from "./detectors.mjs";
+import { pictures } from "./pictures.mjs";
 import { figures } from "./figures.mjs";
 import { downloads } from "./downloads.mjs";
 
-export const checks = { views, restart, live, weight, names, pan, permalinks, downloads, figures };
+export const checks = { views, restart, live, weight, names, pan, permalinks, downloads, figures, pictures, detectors };
