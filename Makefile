@@ -3,7 +3,7 @@
 GO ?= go
 FUZZTIME ?= 20s
 
-.PHONY: build test test-long race vet fuzz cross bench influxd promtool web check
+.PHONY: build test test-long race vet fuzz cross bench influxd promtool web screenshots check
 
 build: ## the binary, for this machine
 	CGO_ENABLED=0 $(GO) build -trimpath -o perigee ./cmd/perigee
@@ -38,5 +38,8 @@ promtool: ## the tool that checks deploy/prometheus
 
 web: ## what is served of the page, from its sources; needs node and npm
 	cd dashboards/web && npm ci --ignore-scripts && node build.mjs
+
+screenshots: ## the pictures of the docs, of the demo after a quarter of an hour
+	.ci/browser && PERIGEE_PICTURES=$(CURDIR)/docs/pictures $(GO) test -count=1 -timeout 40m -run TestPictures -v ./dashboards
 
 check: vet race test

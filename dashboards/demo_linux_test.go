@@ -22,13 +22,7 @@ import (
 // TestPageOfTheDemo looks at every view of the page while the demo measures its four
 // links: real packets, a real store, a real browser.
 func TestPageOfTheDemo(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "perigee")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../cmd/perigee").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	d := &demo{program: program, store: t.TempDir(), address: "127.0.0.1:0"}
-	d.start(t)
-	t.Cleanup(func() { d.stop(t) })
+	d := newDemo(t)
 	d.ask(t, `{"link": "fibre", "method": "transfer", "max_seconds": 5}`)
 	// Some windows of each link, and a transfer in both directions.
 	d.follow(t, map[string]int{"sample": 20, "throughput": 2})
@@ -63,6 +57,7 @@ var demoViews = []map[string]any{
 // demo is a running demo, which may be stopped and started again over the same store.
 type demo struct {
 	program, store, address string
+	options                 []string
 	cmd                     *exec.Cmd
 	said                    *words
 }
@@ -85,12 +80,25 @@ func (w *words) String() string {
 	return w.text.String()
 }
 
+// newDemo builds perigee and starts a demo with further options, which ends with t.
+func newDemo(t *testing.T, options ...string) *demo {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "perigee")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../cmd/perigee").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	d := &demo{program: program, store: t.TempDir(), address: "127.0.0.1:0", options: options}
+	d.start(t)
+	t.Cleanup(func() { d.stop(t) })
+	return d
+}
+
 // start starts it and waits until it answers. Its address is the same from then on.
 func (d *demo) start(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := exec.Command(d.program, "demo", "--store="+d.store, "--listen="+d.address)
+	cmd := exec.Command(d.program, append([]string{"demo", "--store=" + d.store, "--listen=" + d.address}, d.options...)...)
 	d.said = &words{}
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
@@ -159,7 +167,7 @@ func (d *demo) ask(t *testing.T, what string) {
 // follow listens to what is stored until there was enough of each kind.
 func (d *demo) follow(t *testing.T, enough map[string]int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.address+"/api/v1/live", nil)
 	if err != nil {
