@@ -99,7 +99,6 @@ var only = []struct{ pkg, by, reason string }{
 	{"perigee/storage/influx/influxtest", "", "test helpers are imported from tests only"},
 	{"perigee/probes/bind/bindtest", "", "test helpers are imported from tests only"},
 	{"perigee/dashboards/grafana", "dashboards/grafana/generate", "the generator must not be in the command: it is as large as all of it"},
-	{"testing", "internal/lab/labtest probes/bind/bindtest storage/storagetest storage/influx/influxtest", "testing belongs to tests and their helpers"},
 	{"perigee/dashboards/webtest", "", "test helpers are imported from tests only"},
 	{"testing", "dashboards/webtest internal/lab/labtest probes/bind/bindtest storage/storagetest storage/influx/influxtest", "testing belongs to tests and their helpers"},
 }
