@@ -38,7 +38,7 @@ func TestPageOfTheDemo(t *testing.T) {
 		}
 		return nil
 	},
-		webtest.Check{"name": "views", "on": screens(), "views": demoViews},
+		webtest.Check{"name": "views", "on": screens(onPhone), "views": demoViews},
 		webtest.Check{"name": "live"},
 		webtest.Check{"name": "restart"},
 	)

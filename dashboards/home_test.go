@@ -88,7 +88,7 @@ func TestPageOfAHome(t *testing.T) {
 	whole := "from=" + from.UTC().Format(time.RFC3339) + "&to=" + to.UTC().Format(time.RFC3339)
 	webtest.Run(t, servedAt(t, store, func() time.Time { return to.Add(5 * time.Second) }), nil,
 		webtest.Check{"name": "figures", "from": from.UTC().Format(time.RFC3339), "to": to.UTC().Format(time.RFC3339)},
-		webtest.Check{"name": "home", "check": "views", "on": screens(), "views": []map[string]any{
+		webtest.Check{"name": "home", "check": "views", "on": screens(onDesktop), "views": []map[string]any{
 			{"name": "home-now", "address": "/#/now", "drawings": 3, "says": []string{"usually"}},
 			{"name": "home-compare", "address": "/#/compare?" + whole, "canvases": 1, "drawings": 2, "says": []string{"is lower|is higher", "95 % CI"}},
 			{"name": "home-hours", "address": "/#/compare?by=hour&" + whole, "canvases": 1, "drawings": 2},
