@@ -16,6 +16,7 @@
 //	perigee slots         whether a link has Starlink's slots of 15 s
 //	perigee export        every result as CSV, JSON lines or line protocol
 //	perigee import        results of ping, fping, irtt, iperf3 and others
+//	perigee token         add, list, revoke: who may ask the API
 //	perigee influx        setup, check, status, resend: the way to InfluxDB
 //	perigee doctor        permissions, binding of each link, clock, disk
 //	perigee config check  the configuration, with every fault by line
@@ -80,6 +81,7 @@ type cli struct {
 	Export  exportCommand  `cmd:"" help:"Write stored results as CSV, JSON lines or InfluxDB line protocol."`
 	Import  importCommand  `cmd:"" help:"Read results of ping, fping, irtt, iperf3, SmokePing, Telegraf, or our own exports."`
 	Influx  influxCommand  `cmd:"" help:"Set up, check and look after the way to InfluxDB."`
+	Token   tokenCommand   `cmd:"" help:"Say who may ask the API and see the page."`
 	Doctor  doctorCommand  `cmd:"" help:"Check permissions, the binding of each link, clock and disk. Sends nothing."`
 	Config  configCommand  `cmd:"" help:"Work with the configuration file."`
 	Version versionCommand `cmd:"" help:"Print the version."`

@@ -26,7 +26,7 @@ func (r *reader) api(raw rawAPI) API {
 		}
 	}
 	if raw.TokensFile.given() {
-		r.secretFile(raw.TokensFile)
+		a.TokensFile = r.secretFile(raw.TokensFile)
 		r.unused(raw.TokensFile.key, raw.TokensFile.path)
 	}
 	return a

@@ -73,7 +73,7 @@ func TestExampleLoads(t *testing.T) {
 			Path: "/var/lib/perigee", Keep: Keep{Singletons: 14 * 24 * time.Hour, Windows: 400 * 24 * time.Hour},
 			InfluxDB: &InfluxDB{URL: "https://influx.example.net:8086", Org: "home", Bucket: "perigee", TokenFile: "/etc/perigee/influx.token", Via: "fibre", Bandwidth: 2_000_000},
 		},
-		API: API{Listen: "127.0.0.1:8480"},
+		API: API{Listen: "127.0.0.1:8480", TokensFile: "/etc/perigee/tokens"},
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)

@@ -42,3 +42,21 @@ func parseServe(r *reader, data []byte) (Serve, error) {
 	}
 	return s, nil
 }
+
+// LoadAPI reads of the configuration at path what api says, and looks at nothing else
+// beyond the keys and their shape. It fails as Load does.
+func LoadAPI(path string) (API, error) {
+	data, err := read(path)
+	if err != nil {
+		return API{}, unreadable(path, err)
+	}
+	r := newReader(path, os.Stat)
+	var a API
+	if raw, ok := r.grammar(data); ok {
+		a = r.api(raw.API)
+	}
+	if _, err := r.verdict(); err != nil {
+		return API{}, err
+	}
+	return a, nil
+}
