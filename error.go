@@ -12,8 +12,12 @@ const (
 	CodeNotFound      Code = "not_found"       // what was named does not exist
 	CodePermission    Code = "permission"      // the system does not allow it
 	CodeNotEnoughData Code = "not_enough_data" // the question cannot be answered yet
-	CodeUnavailable   Code = "unavailable"     // try again later
-	CodeInternal      Code = "internal"        // ours
+
+	CodeUnauthenticated Code = "unauthenticated" // who asks has not shown who they are
+	CodeTooMany         Code = "too_many"        // who asks has asked too often
+
+	CodeUnavailable Code = "unavailable" // try again later
+	CodeInternal    Code = "internal"    // ours
 )
 
 // Error is a failure with a Code and a sentence for the user. The cause is for logs.

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -17,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"perigee"
+	"perigee/api/access"
 	"perigee/dashboards"
 )
 
@@ -53,6 +56,9 @@ type Options struct {
 	// is not known.
 	Clock func() perigee.ClockQuality
 
+	// Keys are the tokens that may ask; nil: anybody may.
+	Keys *access.Keyring
+
 	// Collectors add to /metrics, e.g. the state of the store.
 	Collectors []prometheus.Collector
 
@@ -79,6 +85,12 @@ type server struct {
 	clock     func() perigee.ClockQuality
 	log       *slog.Logger
 	heartbeat time.Duration
+
+	keys     *access.Keyring
+	sessions *access.Sessions
+	attempts *access.Rate // of wrong tokens, by address
+	rate     *access.Rate // of requests, by token or address
+	refused  turnedAway
 }
 
 // New returns the handler of the whole interface and the page. It panics if
@@ -93,21 +105,34 @@ func newServer(o Options) *server {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.keys, s.sessions = o.Keys, access.NewSessions(s.now)
+	s.attempts = access.NewRate(attemptBurst, attemptInterval, time.Now)
+	s.rate = access.NewRate(requestBurst, requestInterval, time.Now)
 	return s
 }
 
 func (s *server) handler(o Options) http.Handler {
 	router := chi.NewRouter()
-	router.Use(withSecurityHeaders, s.withRecovery, withHostCheck(o.Hosts), middleware.GetHead)
+	router.Use(withSecurityHeaders, s.withRecovery, withHostCheck(o.Hosts), withEncryption, s.withAuthentication, s.withRate, middleware.GetHead)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		newProblem(perigee.CodeNotFound, fmt.Sprintf("nothing is at %s", r.URL.Path), "The interface is described by /api/v1/openapi.json; the page is at /.").write(w)
 	})
 	router.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
-		allow, remedy := "GET, HEAD", "Use GET: this can only be read."
-		if router.Match(chi.NewRouteContext(), http.MethodPost, r.URL.EscapedPath()) {
-			allow, remedy = "POST", "Use POST, with Content-Type: application/json: this changes something."
+		remedy := "Use GET: this can only be read."
+		var allow []string
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
+			asked := method
+			if method == http.MethodHead {
+				asked = http.MethodGet
+			}
+			if router.Match(chi.NewRouteContext(), asked, r.URL.EscapedPath()) {
+				allow = append(allow, method)
+			}
 		}
-		w.Header().Set("Allow", allow)
+		if slices.Contains(allow, http.MethodPost) {
+			remedy = "Use POST, with Content-Type: application/json: this changes something."
+		}
+		w.Header().Set("Allow", strings.Join(allow, ", "))
 		newProblem(perigee.CodeInvalid, fmt.Sprintf("%s is not possible at %s", r.Method, r.URL.Path), remedy).with(http.StatusMethodNotAllowed).write(w)
 	})
 	s.register(router.With(withCompression), o.Version)
@@ -168,6 +193,8 @@ func (s *server) register(router chi.Router, version string) huma.API {
 	post(s, router, api, "resend", "/outbox/resend", "Send dead letters again", s.resend)
 	post(s, router, api, "retry", "/outbox/retry", "Try at once what waits to be sent", s.retry)
 
+	s.registerSession(router, api)
+
 	// The library describes errors of its own, which no operation answers, forbids
 	// members that later versions may add, and cannot say of an object that null
 	// may stand for it.
@@ -200,14 +227,10 @@ const prefix = "/api/v1"
 // get registers one operation. If streamed names media types, it writes its own
 // answer.
 func get[I, O any](s *server, api huma.API, id, path, summary string, streamed []string, handle func(context.Context, *I) (*O, error)) {
-	registry := api.OpenAPI().Components.Schemas
-	problem := registry.Schema(reflect.TypeFor[Problem](), true, "Problem")
 	op := huma.Operation{
 		OperationID: id, Method: http.MethodGet, Path: prefix + path, Summary: summary,
 		SkipValidateParams: true, // parameters are read, and refused, in query.go
-		Responses: map[string]*huma.Response{
-			"default": {Description: "What went wrong", Content: map[string]*huma.MediaType{problemType: {Schema: problem}}},
-		},
+		Responses:          map[string]*huma.Response{"default": problemResponse(api)},
 	}
 	if streamed != nil {
 		op.Metadata = map[string]any{"streamed": true}
@@ -226,6 +249,12 @@ func get[I, O any](s *server, api huma.API, id, path, summary string, streamed [
 		}
 		return out, nil
 	})
+}
+
+// problemResponse describes what is answered if something went wrong.
+func problemResponse(api huma.API) *huma.Response {
+	problem := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
+	return &huma.Response{Description: "What went wrong", Content: map[string]*huma.MediaType{problemType: {Schema: problem}}}
 }
 
 // report logs the failure of a request.

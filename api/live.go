@@ -68,6 +68,9 @@ func (s *server) stream(ctx context.Context, w http.ResponseWriter, client *live
 		case <-stopping(ctx):
 			return
 		case event, open := <-client.events:
+			if !s.stillKnown(ctx) {
+				return
+			}
 			if !open {
 				send([]byte(": too slow, connect again\n\n"))
 				return
@@ -76,6 +79,9 @@ func (s *server) stream(ctx context.Context, w http.ResponseWriter, client *live
 				return
 			}
 		case <-beat.C:
+			if !s.stillKnown(ctx) {
+				return
+			}
 			if !send([]byte(": alive\n\n")) {
 				return
 			}

@@ -5,13 +5,16 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"perigee"
+	"perigee/api/access"
 )
 
 // patience bounds waits that only a broken program makes long.
@@ -163,6 +166,42 @@ func TestLiveTakesABoundedNumberOfClients(t *testing.T) {
 	w := ask(t, New(o), http.MethodGet, "/api/v1/live")
 	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Content-Type") != problemType || w.Header().Get("Retry-After") == "" {
 		t.Errorf("one client too many is answered %d %v", w.Code, w.Header())
+	}
+}
+
+// TestLiveEndsWithItsToken: a stream that lasts for ever does not outlast what it was
+// begun with.
+func TestLiveEndsWithItsToken(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tokens")
+	_, token, err := access.Add(file, "page", access.ScopeRead, time.Now(), time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := testOptions(t)
+	o.Feed, o.Keys = &Feed{}, access.OpenKeyring(file, time.Now, slog.New(slog.DiscardHandler))
+	s := newServer(o)
+	s.heartbeat = time.Millisecond
+	server := httptest.NewServer(s.handler(o))
+	t.Cleanup(server.Close)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/api/v1/live", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	lines := bufio.NewReader(response.Body)
+	for range 3 {
+		line(t, lines) // while it is good the stream goes on
+	}
+	if _, err := access.Revoke(file, "page"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, lines); err != nil {
+		t.Errorf("the stream ended with %v, want its proper end", err)
 	}
 }
 

@@ -165,6 +165,7 @@ func (s *server) newRegistry(o Options) *prometheus.Registry {
 	if s.budget != nil {
 		registry.MustRegister(budgetCollector{s.budget})
 	}
+	registry.MustRegister(accessCollector{s})
 	registry.MustRegister(o.Collectors...)
 	return registry
 }

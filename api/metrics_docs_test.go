@@ -91,7 +91,9 @@ func labelNames(t testing.TB, f *dto.MetricFamily) []string {
 // Every metric stands in docs/api.md as it is, and
 // nothing stands there that is not.
 func TestMetricTablesAreTrue(t *testing.T) {
-	families := scrape(t, measured(t, "geo", "fibre"), acceptProtobuf)
+	o, g := measured(t, "geo", "fibre"), newGuarded(t)
+	o.Keys = g.keys
+	families := scrapeAs(t, o, acceptProtobuf, g.read)
 	maps.DeleteFunc(families, func(name string, _ *dto.MetricFamily) bool { return !strings.HasPrefix(name, "perigee_") })
 	seen := map[string]bool{}
 	for _, r := range metricRows(t) {

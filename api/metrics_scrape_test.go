@@ -86,6 +86,12 @@ const (
 // scrape gets /metrics over a connection, as Prometheus does, and decodes it.
 func scrape(t testing.TB, o Options, accept string) map[string]*dto.MetricFamily {
 	t.Helper()
+	return scrapeAs(t, o, accept, "")
+}
+
+// scrapeAs is scrape by who has a token.
+func scrapeAs(t testing.TB, o Options, accept, token string) map[string]*dto.MetricFamily {
+	t.Helper()
 	server := httptest.NewServer(New(o))
 	defer server.Close()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/metrics", nil)
@@ -93,6 +99,7 @@ func scrape(t testing.TB, o Options, accept string) map[string]*dto.MetricFamily
 		t.Fatal(err)
 	}
 	request.Header.Set("Accept", accept)
+	request.Header.Set("Authorization", "Bearer "+token)
 	response, err := server.Client().Do(request)
 	if err != nil {
 		t.Fatal(err)

@@ -49,7 +49,7 @@ func TestDocumentIsComplete(t *testing.T) {
 	for _, path := range []string{
 		"/links", "/links/{link}", "/links/{link}/summary", "/series", "/compare", "/outages", "/gaps", "/export", "/live",
 		"/monitor", "/outbox", "/outbox/dead-letters", "/outbox/resend", "/outbox/retry",
-		"/throughput", "/budget", "/probes", "/probes/{id}", "/slots", "/disruptions", "/availability", "/distribution", "/links/{link}/usual", "/heatmap",
+		"/throughput", "/budget", "/probes", "/probes/{id}", "/slots", "/disruptions", "/availability", "/distribution", "/links/{link}/usual", "/heatmap", "/session",
 	} {
 		op, _ := at(paths, prefix+path, cmp.Or(methods[path], "get")).(map[string]any)
 		if op == nil {
@@ -69,8 +69,8 @@ func TestDocumentIsComplete(t *testing.T) {
 			}
 		}
 	}
-	if len(paths) != 24 {
-		t.Errorf("%d paths are described, want 24: a new one belongs into this test", len(paths))
+	if len(paths) != 25 {
+		t.Errorf("%d paths are described, want 25: a new one belongs into this test", len(paths))
 	}
 	resolveRefs(t, d, d)
 }

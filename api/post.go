@@ -40,7 +40,7 @@ func post[I, O any](s *server, router chi.Router, api huma.API, id, path, summar
 		RequestBody: &huma.RequestBody{Required: true, Content: content("application/json", reflect.TypeFor[I]())},
 		Responses: map[string]*huma.Response{
 			done:      {Description: described, Content: content("application/json", reflect.TypeFor[O]())},
-			"default": {Description: "What went wrong", Content: content(problemType, reflect.TypeFor[Problem]())},
+			"default": problemResponse(api),
 		},
 	})
 	router.Post(prefix+path, func(w http.ResponseWriter, r *http.Request) {
@@ -66,6 +66,9 @@ func answer(w http.ResponseWriter, out any) error {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if c, ok := out.(interface{ cookie() *http.Cookie }); ok {
+		http.SetCookie(w, c.cookie())
+	}
 	if l, ok := out.(located); ok {
 		w.Header().Set("Location", l.location())
 		w.WriteHeader(http.StatusAccepted)
@@ -94,13 +97,21 @@ func changed[I, O any](ctx context.Context, r *http.Request, handle func(context
 // a request comes from (Sec-Fetch-Site, or Origin); and before they send JSON to another
 // site they ask whether they may, to which nothing here says yes.
 func mayChange(r *http.Request) *Problem {
-	if http.NewCrossOriginProtection().Check(r) != nil {
-		return newProblem(perigee.CodePermission, "a page of another site asked for this change",
-			"Ask from the monitor's own page, or from a program that is no browser.")
+	if p := notForeign(r); p != nil {
+		return p
 	}
 	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
 		return newProblem(perigee.CodeInvalid, fmt.Sprintf("the body's Content-Type is %q", r.Header.Get("Content-Type")),
 			"Send JSON, with Content-Type: application/json.").with(http.StatusUnsupportedMediaType)
+	}
+	return nil
+}
+
+// notForeign refuses what a page of another site asks for.
+func notForeign(r *http.Request) *Problem {
+	if http.NewCrossOriginProtection().Check(r) != nil {
+		return newProblem(perigee.CodePermission, "a page of another site asked for this change",
+			"Ask from the monitor's own page, or from a program that is no browser.")
 	}
 	return nil
 }

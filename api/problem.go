@@ -16,12 +16,14 @@ type Problem struct {
 	Type      string `json:"type" doc:"Always about:blank: code tells problems apart."`
 	Title     string `json:"title" doc:"Name of the HTTP status."`
 	Status    int    `json:"status" doc:"HTTP status."`
-	Code      string `json:"code" enum:"invalid,not_found,permission,not_enough_data,unavailable,internal" doc:"Kind of failure; never changes its meaning."`
+	Code      string `json:"code" enum:"invalid,not_found,permission,not_enough_data,unavailable,internal,unauthenticated,too_many" doc:"Kind of failure; never changes its meaning."`
 	Detail    string `json:"detail" doc:"What is wrong, for people."`
 	Remedy    string `json:"remedy" doc:"What to do about it, for people."`
 	Parameter string `json:"parameter,omitempty" doc:"The query or path parameter at fault, if one is."`
 
-	cause error // for the log
+	cause     error  // for the log
+	challenge string // WWW-Authenticate, if a token would help
+	wait      string // Retry-After, in seconds, if waiting helps
 }
 
 // statuses is the one place where codes become statuses.
@@ -32,6 +34,9 @@ var statuses = map[perigee.Code]int{
 	perigee.CodeNotEnoughData: http.StatusConflict,
 	perigee.CodeUnavailable:   http.StatusServiceUnavailable,
 	perigee.CodeInternal:      http.StatusInternalServerError,
+
+	perigee.CodeUnauthenticated: http.StatusUnauthorized,
+	perigee.CodeTooMany:         http.StatusTooManyRequests,
 }
 
 // remedies stand in for a remedy of its own: messages of the domain name theirs.
@@ -42,6 +47,9 @@ var remedies = map[perigee.Code]string{
 	perigee.CodeNotEnoughData: "Ask for a longer range, or again when more has been measured.",
 	perigee.CodeUnavailable:   "Try again in a few seconds.",
 	perigee.CodeInternal:      "See the monitor's log; if it recurs, please report it.",
+
+	perigee.CodeUnauthenticated: "Send a token, as Authorization: Bearer TOKEN.",
+	perigee.CodeTooMany:         "Ask less often.",
 }
 
 func newProblem(code perigee.Code, detail, remedy string) *Problem {
@@ -98,12 +106,20 @@ func (p *Problem) ContentType(string) string { return problemType }
 
 const problemType = "application/problem+json"
 
-// GetHeaders asks clients to wait where trying again helps (huma.HeadersError).
+// GetHeaders asks clients to wait where trying again helps, and for a token where that
+// does (huma.HeadersError).
 func (p *Problem) GetHeaders() http.Header {
-	if p.Status != http.StatusServiceUnavailable {
-		return nil
+	h := http.Header{}
+	switch {
+	case p.wait != "":
+		h.Set("Retry-After", p.wait)
+	case p.Status == http.StatusServiceUnavailable:
+		h.Set("Retry-After", "5")
 	}
-	return http.Header{"Retry-After": {"5"}}
+	if p.challenge != "" {
+		h.Set("WWW-Authenticate", p.challenge)
+	}
+	return h
 }
 
 // write answers a request with p.

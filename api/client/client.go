@@ -30,8 +30,9 @@ const maxAnswer = 64 << 20
 
 // Client asks one monitor.
 type Client struct {
-	base *url.URL
-	http *http.Client
+	base  *url.URL
+	http  *http.Client
+	token string
 }
 
 // New returns a client of the monitor at address, e.g. "http://127.0.0.1:8480". It uses
@@ -46,6 +47,13 @@ func New(address string, c *http.Client) (*Client, error) {
 		c = http.DefaultClient
 	}
 	return &Client{base: base, http: c}, nil
+}
+
+// WithToken returns a client that shows token with each request; none if it is empty.
+func (c *Client) WithToken(token string) *Client {
+	with := *c
+	with.token = token
+	return &with
 }
 
 // Filter narrows a question; what is zero is left to the monitor, which then takes the
@@ -355,6 +363,9 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 	}
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
+	}
+	if c.token != "" {
+		r.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	response, err := c.http.Do(r)
 	if err != nil {

@@ -8,18 +8,27 @@ import (
 
 	"perigee"
 	"perigee/api"
+	"perigee/api/access"
+	"perigee/internal/config"
 )
 
-// answering returns what every process of ours says that answers the API from a store.
-func answering(s streams, store perigee.Store) api.Options {
+// answering returns what every process of ours says that answers the API from a store, to
+// those who may ask.
+func answering(s streams, store perigee.Store, settings config.API) api.Options {
+	log := s.log()
+	var keys *access.Keyring
+	if settings.TokensFile != "" {
+		keys = access.OpenKeyring(settings.TokensFile, time.Now, log)
+	}
 	return api.Options{
+		Keys:    keys,
 		Store:   store,
 		Version: buildInfo().Version,
 		Now:     time.Now,
 		Export: func(ctx context.Context, w io.Writer, format string, q perigee.Query) error {
 			return export(ctx, w, store, format, false, q)
 		},
-		Log: s.log(),
+		Log: log,
 	}
 }
 

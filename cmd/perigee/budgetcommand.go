@@ -24,7 +24,11 @@ func (c budgetCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	var budgets []api.LinkBudget
-	if daemon := runningDaemon(ctx, p); daemon != nil {
+	daemon, err := runningDaemon(ctx, p)
+	if err != nil {
+		return err
+	}
+	if daemon != nil {
 		budgets, err = daemon.Budget(ctx)
 	} else {
 		budgets, err = storedBudgets(ctx, s, p)

@@ -234,7 +234,7 @@ func (d *daemon) recordEnd(ctx context.Context) error {
 
 // handler answers the API and the page from the store.
 func (d *daemon) handler() http.Handler {
-	o := answering(d.s, d.store)
+	o := answering(d.s, d.store, d.plan.api)
 	o.Now, o.Ready, o.Feed, o.Outbox = d.now, d.ready, &d.feed, d.forward.api()
 	o.Budget, o.Measure, o.Clock = d.transfer, d.measure, clockQuality
 	o.Collectors = d.collectors()

@@ -89,6 +89,7 @@ func (c doctorCommand) examine(ctx context.Context) []finding {
 	for _, l := range p.probed() {
 		findings = append(findings, checkLink(l, p.targetsOf(l), p.somewhere())...)
 	}
+	findings = append(findings, checkTokens(p.api, time.Now())...)
 	return append(findings, checkClock(), checkDisk(p.storePath), checkStore(ctx, p.storePath))
 }
 

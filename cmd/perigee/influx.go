@@ -10,7 +10,6 @@ import (
 
 	"perigee"
 	"perigee/api"
-	"perigee/api/client"
 	"perigee/internal/config"
 	"perigee/storage/influx"
 	"perigee/storage/sqlite"
@@ -263,13 +262,14 @@ func (c influxResendCommand) ask(ctx context.Context) (int, error) {
 		}
 		address = "http://" + p.listen
 	}
-	daemon, err := client.New(address, nil)
+	daemon, err := monitorAt(address)
 	if err != nil {
 		return 0, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, resendTimeout)
 	defer cancel()
-	return daemon.Resend(ctx, c.IDs...)
+	n, err := daemon.Resend(ctx, c.IDs...)
+	return n, withTokenAdvice(err)
 }
 
 // resendTimeout bounds the wait for a daemon.

@@ -157,7 +157,7 @@ func exitStatus(err error) int {
 		return exitUsage
 	case perigee.CodeNotEnoughData:
 		return exitNotEnoughData
-	case perigee.CodePermission:
+	case perigee.CodePermission, perigee.CodeUnauthenticated:
 		return exitPermission
 	default:
 		return exitFailed

@@ -43,6 +43,7 @@ type plan struct {
 	transfer  *config.Transfer // nil: none by schedule
 	begun     time.Time        // when the schedule begins, for links that no transfer was made over; zero: at once
 	listen    string
+	api       config.API // who may ask, and how
 	warnings  []string
 	origin    string // where the plan came from, in words
 }
@@ -151,6 +152,7 @@ func configuredPlan(c config.Config, file string) plan {
 		transfer:    c.Transfer,
 		begun:       time.Now(),
 		listen:      c.API.Listen,
+		api:         c.API,
 		warnings:    c.Warnings,
 		origin:      "configuration " + file,
 	}

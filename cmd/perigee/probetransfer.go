@@ -103,7 +103,11 @@ func (f transferFlags) complete(p *plan) error {
 func (c probeCommand) transfer(ctx context.Context, s streams, p plan) error {
 	show := newTransferDisplay(s)
 	if c.Far == "" && !c.Public && c.Server == "" && c.Interface == "" && c.Source == "" && c.Mark == 0 && c.Netns == "" {
-		if daemon := runningDaemon(ctx, p); daemon != nil {
+		daemon, err := runningDaemon(ctx, p)
+		if err != nil {
+			return err
+		}
+		if daemon != nil {
 			return c.throughDaemon(ctx, s, p, daemon, show)
 		}
 	}
@@ -226,27 +230,30 @@ func openForAccount(ctx context.Context, p plan) (*sqlite.Store, error) {
 }
 
 // runningDaemon returns a client of the daemon that answers where p's would; nil if none
-// does.
-func runningDaemon(ctx context.Context, p plan) *client.Client {
+// does. It fails if one does that asks for a token and was not shown a good one.
+func runningDaemon(ctx context.Context, p plan) (*client.Client, error) {
 	if p.listen == "" {
-		return nil
+		return nil, nil
 	}
-	daemon, err := client.New("http://"+p.listen, nil)
+	daemon, err := monitorAt("http://" + p.listen)
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	links, err := daemon.Links(ctx)
+	if code := perigee.CodeOf(err); code == perigee.CodeUnauthenticated || code == perigee.CodePermission {
+		return nil, withTokenAdvice(err)
+	}
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	for _, l := range p.probed() {
 		if !slices.ContainsFunc(links, func(known api.Link) bool { return known.Link == string(l.ID) && known.Site == p.site.Name }) {
-			return nil // it is another one's
+			return nil, nil // it is another one's
 		}
 	}
-	return daemon
+	return daemon, nil
 }
 
 // throughDaemon has the running daemon make the transfers.

@@ -43,12 +43,12 @@ func (c serveCommand) Run(ctx context.Context, s streams) error {
 		s.notef("warning: %s", w)
 	}
 	s.notef("  page and API at http://%s/", listener.Addr())
-	return api.Serve(ctx, listener, serveHandler(s, client.Store()))
+	return api.Serve(ctx, listener, serveHandler(s, client.Store(), loaded.API))
 }
 
 // serveHandler answers the API and the page from a store that somebody else fills.
-func serveHandler(s streams, store perigee.Store) http.Handler {
-	o := answering(s, store)
+func serveHandler(s streams, store perigee.Store, settings config.API) http.Handler {
+	o := answering(s, store, settings)
 	o.Ready = func(ctx context.Context) []api.Check {
 		ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 		defer cancel()

@@ -25,9 +25,6 @@ func (r *reader) api(raw rawAPI) API {
 			a.Listen = s
 		}
 	}
-	if raw.TokensFile.given() {
-		a.TokensFile = r.secretFile(raw.TokensFile)
-		r.unused(raw.TokensFile.key, raw.TokensFile.path)
-	}
+	a.TokensFile = r.secretFile(raw.TokensFile)
 	return a
 }

@@ -90,11 +90,6 @@ func (r *reader) warning(at position, field, message string) {
 	r.warnings = append(r.warnings, Problem{File: r.file, Line: at.line, Column: at.column, Field: field, Message: message})
 }
 
-// unused notes a valid field that this version does nothing with.
-func (r *reader) unused(at position, field string) {
-	r.warning(at, field, "not used by this version")
-}
-
 // reported reports whether something is wrong with field.
 func (r *reader) reported(field string) bool {
 	for _, p := range r.problems {

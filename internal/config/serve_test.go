@@ -60,7 +60,6 @@ func TestServeWarnsOfWhatItUses(t *testing.T) {
 	s, err := parseServe(newReader("perigee.yaml", nil), []byte(text))
 	want := []string{
 		"perigee.yaml:1:22: storage.influxdb.url: would carry the token unencrypted; use https for a server on another machine",
-		"perigee.yaml:2:7: api.tokens_file: not used by this version",
 	}
 	if err != nil || !slices.Equal(s.Warnings, want) || s.InfluxDB.TokenFile != "/etc/perigee/token" {
 		t.Errorf("%+v, %v, want the warnings\n%s", s, err, strings.Join(want, "\n"))
