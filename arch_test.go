@@ -63,6 +63,8 @@ var rooms = []room{
 		"formats are read and written without a store at hand"},
 	{"api/access", []string{"perigee"},
 		"who may ask is decided by files, clocks and counts alone, so that it can be read in an hour"},
+	{"api/access/accesstest", nil,
+		"test support for access alone"},
 	{"api", []string{"perigee", "perigee/stats", "perigee/api/access", "perigee/dashboards", "github.com/go-chi/chi/v5/...", "github.com/danielgtaylor/huma/v2/...", "github.com/prometheus/..."},
 		"the API answers from the Store contract, so that it serves any store"},
 	{"api/client", []string{"perigee", "perigee/api"},
@@ -102,7 +104,8 @@ var only = []struct{ pkg, by, reason string }{
 	{"perigee/probes/bind/bindtest", "", "test helpers are imported from tests only"},
 	{"perigee/dashboards/grafana", "dashboards/grafana/generate", "the generator must not be in the command: it is as large as all of it"},
 	{"perigee/dashboards/webtest", "", "test helpers are imported from tests only"},
-	{"testing", "dashboards/webtest internal/lab/labtest probes/bind/bindtest storage/storagetest storage/influx/influxtest", "testing belongs to tests and their helpers"},
+	{"perigee/api/access/accesstest", "", "test helpers are imported from tests only"},
+	{"testing", "api/access/accesstest dashboards/webtest internal/lab/labtest probes/bind/bindtest storage/storagetest storage/influx/influxtest", "testing belongs to tests and their helpers"},
 }
 
 // pure lists the rooms that do no I/O, and the standard packages they may not import.

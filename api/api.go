@@ -59,6 +59,9 @@ type Options struct {
 	// Keys are the tokens that may ask; nil: anybody may.
 	Keys *access.Keyring
 
+	// Certificates are what TLS is spoken with, for /metrics; nil: it is not.
+	Certificates *access.Certificates
+
 	// Collectors add to /metrics, e.g. the state of the store.
 	Collectors []prometheus.Collector
 
@@ -87,6 +90,7 @@ type server struct {
 	heartbeat time.Duration
 
 	keys     *access.Keyring
+	pair     *access.Certificates
 	sessions *access.Sessions
 	attempts *access.Rate // of wrong tokens, by address
 	rate     *access.Rate // of requests, by token or address
@@ -105,7 +109,7 @@ func newServer(o Options) *server {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.keys, s.sessions = o.Keys, access.NewSessions(s.now)
+	s.keys, s.pair, s.sessions = o.Keys, o.Certificates, access.NewSessions(s.now)
 	s.attempts = access.NewRate(attemptBurst, attemptInterval, time.Now)
 	s.rate = access.NewRate(requestBurst, requestInterval, time.Now)
 	return s

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -28,7 +27,7 @@ type guarded struct {
 	file    string
 	keys    *access.Keyring
 	clock   time.Time
-	log     *bytes.Buffer
+	log     *safeBuffer
 
 	read, probe, expired, revoked, unknown string
 }
@@ -36,7 +35,7 @@ type guarded struct {
 // newGuarded returns an API with everything that can be configured.
 func newGuarded(t testing.TB) *guarded {
 	t.Helper()
-	g := &guarded{file: filepath.Join(t.TempDir(), "tokens"), clock: now, log: &bytes.Buffer{}}
+	g := &guarded{file: filepath.Join(t.TempDir(), "tokens"), clock: now, log: &safeBuffer{}}
 	log := slog.New(slog.NewTextHandler(g.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	g.read, g.probe, g.expired, g.revoked = g.add(t, "reader", access.ScopeRead, 0), g.add(t, "prober", access.ScopeProbe, 0), g.add(t, "late", access.ScopeProbe, time.Second), g.add(t, "gone", access.ScopeProbe, 0)
 	g.unknown = g.revoked[:len(g.revoked)-4] + "aaaa"

@@ -7,6 +7,8 @@ var (
 	descRefused     = prometheus.NewDesc("perigee_requests_refused_total", "Requests that were refused, by why.", []string{"reason"}, nil)
 	descWrongTokens = prometheus.NewDesc("perigee_wrong_tokens_total", "Requests that showed a token that is not good.", nil, nil)
 	descFile        = prometheus.NewDesc("perigee_access_file_usable", "Whether the file can be used as it is now: 1 or 0. If not, what was read before stays in force.", []string{"file"}, nil)
+
+	descCertificateEnd = prometheus.NewDesc("perigee_certificate_expiry_timestamp_seconds", "Until when the certificate in force is good, Unix time.", nil, nil)
 )
 
 // accessCollector tells Prometheus who was refused.
@@ -19,9 +21,14 @@ func (c accessCollector) Collect(ch chan<- prometheus.Metric) {
 	send.counter(descRefused, float64(refused.unauthenticated.Load()), "unauthenticated")
 	send.counter(descRefused, float64(refused.permission.Load()), "permission")
 	send.counter(descRefused, float64(refused.tooMany.Load()), "too_many")
-	if c.s.keys == nil {
-		return
+	if c.s.keys != nil {
+		send.counter(descWrongTokens, float64(refused.wrong.Load()))
+		send.flag(descFile, c.s.keys.Problem() == nil, "tokens")
 	}
-	send.counter(descWrongTokens, float64(refused.wrong.Load()))
-	send.flag(descFile, c.s.keys.Problem() == nil, "tokens")
+	if c.s.pair != nil {
+		send.flag(descFile, c.s.pair.Problem() == nil, "certificate")
+		if pair, _ := c.s.pair.Certificate(nil); pair != nil {
+			send.gauge(descCertificateEnd, float64(pair.Leaf.NotAfter.Unix()))
+		}
+	}
 }

@@ -1,16 +1,20 @@
 package api
 
 import (
+	"log/slog"
 	"maps"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	dto "github.com/prometheus/client_model/go"
 
 	"perigee"
+	"perigee/api/access"
+	"perigee/api/access/accesstest"
 )
 
 // metricRow is a row of the tables of docs/api.md.
@@ -93,6 +97,11 @@ func labelNames(t testing.TB, f *dto.MetricFamily) []string {
 func TestMetricTablesAreTrue(t *testing.T) {
 	o, g := measured(t, "geo", "fibre"), newGuarded(t)
 	o.Keys = g.keys
+	certificate, key := accesstest.WritePair(t, t.TempDir(), "monitor", time.Now().Add(time.Hour))
+	var err error
+	if o.Certificates, err = access.OpenCertificates(certificate, key, time.Now, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
 	families := scrapeAs(t, o, acceptProtobuf, g.read)
 	maps.DeleteFunc(families, func(name string, _ *dto.MetricFamily) bool { return !strings.HasPrefix(name, "perigee_") })
 	seen := map[string]bool{}

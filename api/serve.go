@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
+
+	"perigee/api/access"
 )
 
 const (
@@ -30,6 +33,12 @@ func stopping(ctx context.Context) <-chan struct{} {
 // most five seconds; streams end at once. It closes the listener and returns nil if
 // ctx ended, else why it cannot go on. Slow and oversized requests are cut off.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	return ServeTLS(ctx, listener, handler, nil)
+}
+
+// ServeTLS is Serve that speaks TLS, if certificates are not nil: HTTP/1.1 and HTTP/2,
+// with the certificate that is in force when a connection begins.
+func ServeTLS(ctx context.Context, listener net.Listener, handler http.Handler, certificates *access.Certificates) error {
 	base := context.WithValue(context.WithoutCancel(ctx), stoppingKey{}, ctx.Done())
 	server := &http.Server{
 		Handler:           handler,
@@ -38,9 +47,18 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		BaseContext:       func(net.Listener) context.Context { return base },
+		// What the library logs are the faults of clients, who could fill a disk so.
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	go func() {
+		if certificates == nil {
+			failed <- server.Serve(listener)
+			return
+		}
+		server.TLSConfig = certificates.Config()
+		failed <- server.ServeTLS(listener, "", "")
+	}()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve %s: %w", listener.Addr(), err)

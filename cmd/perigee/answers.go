@@ -8,27 +8,21 @@ import (
 
 	"perigee"
 	"perigee/api"
-	"perigee/api/access"
-	"perigee/internal/config"
 )
 
 // answering returns what every process of ours says that answers the API from a store, to
 // those who may ask.
-func answering(s streams, store perigee.Store, settings config.API) api.Options {
-	log := s.log()
-	var keys *access.Keyring
-	if settings.TokensFile != "" {
-		keys = access.OpenKeyring(settings.TokensFile, time.Now, log)
-	}
+func answering(s streams, store perigee.Store, d door) api.Options {
 	return api.Options{
-		Keys:    keys,
-		Store:   store,
-		Version: buildInfo().Version,
-		Now:     time.Now,
+		Keys:         d.keys,
+		Certificates: d.certificates,
+		Store:        store,
+		Version:      buildInfo().Version,
+		Now:          time.Now,
 		Export: func(ctx context.Context, w io.Writer, format string, q perigee.Query) error {
 			return export(ctx, w, store, format, false, q)
 		},
-		Log: log,
+		Log: s.log(),
 	}
 }
 

@@ -207,7 +207,7 @@ func (d *daemon) Run(ctx context.Context) (err error) {
 		if d.listener == nil {
 			return nil
 		}
-		return api.Serve(serving, d.listener, d.handler())
+		return api.ServeTLS(serving, d.listener, d.handler(), d.plan.door.certificates)
 	})
 	group.Go(func() error {
 		keeper := storage.Keeper{Store: d.store, Retention: d.plan.retention, Now: d.now,
@@ -234,7 +234,7 @@ func (d *daemon) recordEnd(ctx context.Context) error {
 
 // handler answers the API and the page from the store.
 func (d *daemon) handler() http.Handler {
-	o := answering(d.s, d.store, d.plan.api)
+	o := answering(d.s, d.store, d.plan.door)
 	o.Now, o.Ready, o.Feed, o.Outbox = d.now, d.ready, &d.feed, d.forward.api()
 	o.Budget, o.Measure, o.Clock = d.transfer, d.measure, clockQuality
 	o.Collectors = d.collectors()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"perigee"
+	"perigee/internal/config"
 	"perigee/internal/lab"
 )
 
@@ -106,10 +107,10 @@ func (c demoCommand) outside(ctx context.Context, s streams) (err error) {
 
 // listen opens the listener of the page, on any port if the usual one is in use.
 func (c demoCommand) listen(ctx context.Context) (net.Listener, error) {
-	listener, err := listen(ctx, c.Listen)
+	listener, err := listen(ctx, config.API{Listen: c.Listen})
 	if errors.Is(err, syscall.EADDRINUSE) {
 		host, _, _ := net.SplitHostPort(c.Listen)
-		listener, err = listen(ctx, net.JoinHostPort(host, "0"))
+		listener, err = listen(ctx, config.API{Listen: net.JoinHostPort(host, "0")})
 	}
 	return listener, err
 }

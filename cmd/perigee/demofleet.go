@@ -214,7 +214,7 @@ func (m *simulation) tell() {
 
 // handler answers the API and the page from the store.
 func (m *simulation) handler() http.Handler {
-	o := answering(m.s, m.store, config.API{})
+	o := answering(m.s, m.store, door{})
 	o.Outbox = m.forward.api()
 	return api.New(o)
 }

@@ -90,6 +90,7 @@ func (c doctorCommand) examine(ctx context.Context) []finding {
 		findings = append(findings, checkLink(l, p.targetsOf(l), p.somewhere())...)
 	}
 	findings = append(findings, checkTokens(p.api, time.Now())...)
+	findings = append(findings, checkCertificate(p.api, time.Now())...)
 	return append(findings, checkClock(), checkDisk(p.storePath), checkStore(ctx, p.storePath))
 }
 

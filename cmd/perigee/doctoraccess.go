@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"time"
 
 	"perigee/api/access"
@@ -44,4 +45,35 @@ func checkTokens(settings config.API, now time.Time) []finding {
 		return append(findings, finding{Check: check, State: stateWarning, Message: settings.TokensFile + " holds no token that is good: nobody may ask", Remedy: "perigee token add NAME"})
 	}
 	return append([]finding{{Check: check, State: stateOK, Message: fmt.Sprintf("%s holds %d that are good", settings.TokensFile, good)}}, findings...)
+}
+
+// checkCertificate makes sure that the certificate, if one is configured, fits its key and
+// is good for a while, and that others cannot read the key.
+func checkCertificate(settings config.API, now time.Time) []finding {
+	const check = "certificate"
+	if settings.TLS == nil {
+		return nil
+	}
+	pair, err := access.ReadPair(settings.TLS.Certificate, settings.TLS.Key)
+	if err != nil {
+		return []finding{failed(check, err)}
+	}
+	f := finding{Check: check, State: stateOK, Message: fmt.Sprintf("%s is good until %s", settings.TLS.Certificate, pair.Leaf.NotAfter.UTC().Format(time.RFC3339))}
+	switch {
+	case !now.Before(pair.Leaf.NotAfter):
+		f.State, f.Message = stateFailed, fmt.Sprintf("%s expired %s", settings.TLS.Certificate, pair.Leaf.NotAfter.UTC().Format(time.RFC3339))
+	case now.Before(pair.Leaf.NotBefore):
+		f.State, f.Message = stateFailed, fmt.Sprintf("%s is not good before %s", settings.TLS.Certificate, pair.Leaf.NotBefore.UTC().Format(time.RFC3339))
+	case now.Add(soon).After(pair.Leaf.NotAfter):
+		f.State = stateWarning
+	}
+	if f.State != stateOK {
+		f.Remedy = "renew it; the monitor reads it again by itself"
+	}
+	findings := []finding{f}
+	if info, err := os.Stat(settings.TLS.Key); err == nil && info.Mode().Perm()&0o070 != 0 {
+		findings = append(findings, finding{Check: check, State: stateWarning, Message: fmt.Sprintf("the group of %s may use it: its mode is %04o", settings.TLS.Key, info.Mode().Perm()),
+			Remedy: "chmod 600, unless the monitor's user reads it by that group"})
+	}
+	return findings
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"perigee/api/access"
+	"perigee/api/access/accesstest"
 	"perigee/internal/config"
 )
 
@@ -53,5 +54,40 @@ func TestDoctorLooksAtTokens(t *testing.T) {
 				t.Errorf("%s: %+v, want %q", name, f, c.want[i])
 			}
 		}
+	}
+}
+
+func TestDoctorLooksAtTheCertificate(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		life  time.Duration
+		mode  os.FileMode
+		alien bool // the key is another's
+		state string
+		want  string
+	}{
+		"good":            {90 * 24 * time.Hour, 0o600, false, stateOK, "good until 2026-05-30"},
+		"ends_soon":       {13 * 24 * time.Hour, 0o600, false, stateWarning, "good until 2026-03-14"},
+		"over":            {0, 0o600, false, stateFailed, "expired 2026-03-01T12:00:00Z"},
+		"not_yet":         {11 * 365 * 24 * time.Hour, 0o600, false, stateFailed, "not good before"},
+		"others_read_key": {90 * 24 * time.Hour, 0o604, false, stateFailed, "chmod o-rwx"},
+		"group_reads_key": {90 * 24 * time.Hour, 0o640, false, stateWarning, "the group of"},
+		"do_not_fit":      {90 * 24 * time.Hour, 0o600, true, stateFailed, "private key does not match"},
+	} {
+		certificate, key := accesstest.WritePair(t, t.TempDir(), "monitor", now.Add(c.life))
+		if c.alien {
+			_, key = accesstest.WritePair(t, t.TempDir(), "another", now.Add(c.life))
+		}
+		if err := os.Chmod(key, c.mode); err != nil {
+			t.Fatal(err)
+		}
+		got := checkCertificate(config.API{TLS: &config.TLS{Certificate: certificate, Key: key}}, now)
+		last := got[len(got)-1]
+		if last.State != c.state || !strings.Contains(last.Message, c.want) || (last.Remedy == "") != (last.State == stateOK || c.state == stateFailed && c.life > 0 && name != "not_yet") {
+			t.Errorf("%s: %+v, want %s %q", name, got, c.state, c.want)
+		}
+	}
+	if got := checkCertificate(config.API{}, now); got != nil {
+		t.Errorf("none configured: %v", got)
 	}
 }

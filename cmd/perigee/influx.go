@@ -10,6 +10,7 @@ import (
 
 	"perigee"
 	"perigee/api"
+	"perigee/api/client"
 	"perigee/internal/config"
 	"perigee/storage/influx"
 	"perigee/storage/sqlite"
@@ -254,15 +255,7 @@ func (c influxResendCommand) Run(ctx context.Context, s streams) error {
 
 // ask has the daemon do it.
 func (c influxResendCommand) ask(ctx context.Context) (int, error) {
-	address := c.API
-	if address == "" {
-		p, err := c.plan()
-		if err != nil {
-			return 0, err
-		}
-		address = "http://" + p.listen
-	}
-	daemon, err := monitorAt(address)
+	daemon, err := c.monitor()
 	if err != nil {
 		return 0, err
 	}
@@ -270,6 +263,18 @@ func (c influxResendCommand) ask(ctx context.Context) (int, error) {
 	defer cancel()
 	n, err := daemon.Resend(ctx, c.IDs...)
 	return n, withTokenAdvice(err)
+}
+
+// monitor returns a client of the daemon.
+func (c influxResendCommand) monitor() (*client.Client, error) {
+	if c.API != "" {
+		return monitorAt(c.API, nil)
+	}
+	p, err := c.plan()
+	if err != nil {
+		return nil, err
+	}
+	return ownMonitor(p.api)
 }
 
 // resendTimeout bounds the wait for a daemon.

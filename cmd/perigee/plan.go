@@ -42,8 +42,8 @@ type plan struct {
 	farEnds   []farEnd
 	transfer  *config.Transfer // nil: none by schedule
 	begun     time.Time        // when the schedule begins, for links that no transfer was made over; zero: at once
-	listen    string
-	api       config.API // who may ask, and how
+	api       config.API       // where the API is served, and to whom
+	door      door
 	warnings  []string
 	origin    string // where the plan came from, in words
 }
@@ -123,7 +123,7 @@ func defaultPlan() (plan, error) {
 		size:        config.DefaultSize,
 		storePath:   config.StoragePath(),
 		retention:   storage.Retention{Singletons: config.DefaultKeepSingletons, Windows: config.DefaultKeepWindows},
-		listen:      config.DefaultListen,
+		api:         config.API{Listen: config.DefaultListen},
 		origin:      "no configuration found: measuring the link of the default route, " + device,
 	}
 	if firstHop.IsValid() {
@@ -151,7 +151,6 @@ func configuredPlan(c config.Config, file string) plan {
 		budgets:     newBudgets(c.Budgets),
 		transfer:    c.Transfer,
 		begun:       time.Now(),
-		listen:      c.API.Listen,
 		api:         c.API,
 		warnings:    c.Warnings,
 		origin:      "configuration " + file,

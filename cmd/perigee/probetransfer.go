@@ -232,10 +232,10 @@ func openForAccount(ctx context.Context, p plan) (*sqlite.Store, error) {
 // runningDaemon returns a client of the daemon that answers where p's would; nil if none
 // does. It fails if one does that asks for a token and was not shown a good one.
 func runningDaemon(ctx context.Context, p plan) (*client.Client, error) {
-	if p.listen == "" {
+	if p.api.Listen == "" {
 		return nil, nil
 	}
-	daemon, err := monitorAt("http://" + p.listen)
+	daemon, err := ownMonitor(p.api)
 	if err != nil {
 		return nil, nil
 	}

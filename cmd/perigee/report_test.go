@@ -28,7 +28,6 @@ import (
 
 	"perigee"
 	"perigee/api"
-	"perigee/internal/config"
 	"perigee/internal/evidence"
 	"perigee/storage/sqlite"
 	"perigee/storage/storagetest"
@@ -129,7 +128,7 @@ func ask(t *testing.T, dir, path string, query url.Values, into any) {
 	w := httptest.NewRecorder()
 	r := httptest.NewRequest(http.MethodGet, "/api/v1"+path+"?"+query.Encode(), nil)
 	r.Host = "localhost"
-	api.New(answering(streams{out: io.Discard, err: io.Discard}, store, config.API{})).ServeHTTP(w, r)
+	api.New(answering(streams{out: io.Discard, err: io.Discard}, store, door{})).ServeHTTP(w, r)
 	if w.Code != http.StatusOK {
 		t.Fatalf("%s: %d %s", r.URL, w.Code, w.Body)
 	}

@@ -15,7 +15,7 @@ import (
 // nothing, so that any number of them may run.
 type serveCommand struct {
 	configFlag `embed:""`
-	Listen     string `placeholder:"HOST:PORT" help:"Where the API and the page listen. Default: api.listen of the configuration."`
+	listenFlags
 }
 
 // Run implements the command.
@@ -29,12 +29,14 @@ func (c serveCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	defer client.Close()
-	if c.Listen == "" {
-		c.Listen = loaded.API.Listen
+	c.listenFlags.apply(&loaded.API)
+	door, err := openDoor(s, loaded.API)
+	if err != nil {
+		return err
 	}
 	ctx, stop := interruptible(ctx, s)
 	defer stop()
-	listener, err := listen(ctx, c.Listen)
+	listener, err := listen(ctx, loaded.API)
 	if err != nil {
 		return err
 	}
@@ -42,13 +44,13 @@ func (c serveCommand) Run(ctx context.Context, s streams) error {
 	for _, w := range loaded.Warnings {
 		s.notef("warning: %s", w)
 	}
-	s.notef("  page and API at http://%s/", listener.Addr())
-	return api.Serve(ctx, listener, serveHandler(s, client.Store(), loaded.API))
+	s.notef("  page and API at %s://%s/%s", door.scheme(), listener.Addr(), door.text(listener.Addr().String()))
+	return api.ServeTLS(ctx, listener, serveHandler(s, client.Store(), door), door.certificates)
 }
 
 // serveHandler answers the API and the page from a store that somebody else fills.
-func serveHandler(s streams, store perigee.Store, settings config.API) http.Handler {
-	o := answering(s, store, settings)
+func serveHandler(s streams, store perigee.Store, d door) http.Handler {
+	o := answering(s, store, d)
 	o.Ready = func(ctx context.Context) []api.Check {
 		ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 		defer cancel()

@@ -104,16 +104,6 @@ type Keep struct {
 	Singletons, Windows time.Duration
 }
 
-// API says where the API and the page are served.
-type API struct {
-	Listen     string // host:port, on a loopback address
-	TokensFile string // a path from the root; nobody has read it yet
-}
-
-// Format prints a without the names of files: a token may have been written there by
-// mistake.
-func (a API) Format(s fmt.State, _ rune) { fmt.Fprintf(s, "{%s}", a.Listen) }
-
 // given stands for the value of a setting that may be a secret, written at the wrong
 // place.
 const given = "given"
@@ -224,10 +214,7 @@ func (c Config) Settings() []Setting {
 		}
 		set(bitRate(d.Bandwidth), "storage.influxdb.bandwidth")
 	}
-	set(c.API.Listen, "api.listen")
-	if c.API.TokensFile != "" {
-		set(given, "api.tokens_file")
-	}
+	c.API.settings(set)
 	return all
 }
 

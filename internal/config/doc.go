@@ -12,8 +12,8 @@
 //
 // Every fault of the second and third step is found in one reading and reported with
 // file, line, column, the path of the field, what is wrong, and what to do, like a
-// compiler does. What is valid but of no use is reported as a warning, so nothing is
-// ignored in silence.
+// compiler does. Keys that are valid but that this version does nothing with are
+// reported as warnings, so nothing is ignored in silence.
 //
 // Secrets are never in the file, only the names of files that hold them. Those are
 // checked (present, readable by nobody else) and not read, and a value at a place

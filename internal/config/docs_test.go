@@ -32,7 +32,7 @@ func documented(t *testing.T) map[string]string {
 func TestEveryKeyIsDocumented(t *testing.T) {
 	rows := documented(t)
 	known := make(map[string]bool)
-	headings := map[string]bool{"site": true, "links": true, "targets": true, "probes": true, "probes.icmp": true, "probes.transfer": true, "storage": true, "api": true}
+	headings := map[string]bool{"site": true, "links": true, "targets": true, "probes": true, "probes.icmp": true, "probes.transfer": true, "storage": true, "api": true, "api.tls": true}
 	for _, path := range keyPaths(reflect.TypeFor[rawFile](), "") {
 		known[path] = true
 		if _, ok := rows[path]; !ok && !headings[path] {
@@ -85,6 +85,7 @@ func TestDocumentedValues(t *testing.T) {
 		},
 		"storage.influxdb.token_file": {TokenVariable},
 		"api.listen":                  {"`" + DefaultListen + "`"},
+		"api.insecure":                {"`no_tls`, `no_tokens`"},
 	} {
 		for _, part := range want {
 			if !strings.Contains(rows[path], part) {

@@ -121,6 +121,14 @@ type rawInfluxDB struct {
 
 type rawAPI struct {
 	section
-	Listen     value `yaml:"listen"`
-	TokensFile value `yaml:"tokens_file"`
+	Listen     value   `yaml:"listen"`
+	TokensFile value   `yaml:"tokens_file"`
+	TLS        rawTLS  `yaml:"tls"`
+	Insecure   []value `yaml:"insecure"`
+}
+
+type rawTLS struct {
+	section
+	Certificate value `yaml:"certificate"`
+	Key         value `yaml:"key"`
 }

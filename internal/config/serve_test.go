@@ -42,7 +42,7 @@ func TestServeRefuses(t *testing.T) {
 		"misspelt database":  {"storage: {influx: {}}\n", `:1:11: storage.influx: unknown key; did you mean influxdb?`},
 		"database no map":    {"storage: {influxdb: 5}\n", `:1:21: storage.influxdb: is not a mapping; write "key: value" lines with the keys url, org, bucket, token_file, via, bandwidth`},
 		"unknown elsewhere":  {served + "prbes: {}\n", `:2:1: prbes: unknown key; did you mean probes?`},
-		"reachable by all":   {served + "api: {listen: \":8480\"}\n", `:2:15: api.listen: ":8480" is reachable from other machines and this version cannot ask them for a token; listen on 127.0.0.1:8480 and let an SSH tunnel or a reverse proxy with authentication lead there`},
+		"reachable by all":   {served + "api: {listen: \":8480\"}\n", `:2:15: api.listen: ":8480" is reachable from other machines: give api tls: {certificate: FILE, key: FILE}, or accept with insecure: [no_tls] that whoever is on the way reads results and tokens, and can use the tokens; give api tokens_file: FILE, or accept with insecure: [no_tokens] that whoever reaches the address reads everything, and can start measurements that spend bytes of your plan. Or listen on 127.0.0.1:8480 and let an SSH tunnel lead there`},
 		"a password in view": {"storage: {influxdb: {url: \"http://me:hunter2@db\", bucket: b}}\n", `:1:27: storage.influxdb.url: holds a user or password; put the token into a file and name it as token_file`},
 	} {
 		_, err := parseServe(newReader("perigee.yaml", nil), []byte(test.text))
