@@ -65,6 +65,10 @@ type Options struct {
 	// Collectors add to /metrics, e.g. the state of the store.
 	Collectors []prometheus.Collector
 
+	// Origins are the origins, such as https://wall.example.net, whose pages may ask
+	// with a token and read the answer. New panics for one that is none.
+	Origins []string
+
 	// Hosts are further names, without port, under which the loopback interface
 	// may be asked; localhost and loopback addresses always are.
 	Hosts []string
@@ -92,8 +96,11 @@ type server struct {
 	keys     *access.Keyring
 	pair     *access.Certificates
 	sessions *access.Sessions
-	attempts *access.Rate // of wrong tokens, by address
-	rate     *access.Rate // of requests, by token or address
+	attempts *access.Rate  // of wrong tokens, by address
+	rate     *access.Rate  // of requests, by token or address
+	turns    *access.Turns // of questions
+	exports  *access.Turns
+	foreign  *http.CrossOriginProtection
 	refused  turnedAway
 }
 
@@ -110,6 +117,8 @@ func newServer(o Options) *server {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.keys, s.pair, s.sessions = o.Keys, o.Certificates, access.NewSessions(s.now)
+	s.turns, s.exports = access.NewTurns(maxRunning(), maxWaiting), access.NewTurns(maxExports, maxExports)
+	s.foreign = protection(o.Origins)
 	s.attempts = access.NewRate(attemptBurst, attemptInterval, time.Now)
 	s.rate = access.NewRate(requestBurst, requestInterval, time.Now)
 	return s
@@ -117,7 +126,8 @@ func newServer(o Options) *server {
 
 func (s *server) handler(o Options) http.Handler {
 	router := chi.NewRouter()
-	router.Use(withSecurityHeaders, s.withRecovery, withHostCheck(o.Hosts), withEncryption, s.withAuthentication, s.withRate, middleware.GetHead)
+	router.Use(withSecurityHeaders, s.withRecovery, withHostCheck(o.Hosts), withWriteDeadline, withOrigins(o.Origins), withEncryption,
+		s.withAuthentication, s.withRate, s.withTurn, middleware.GetHead)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		newProblem(perigee.CodeNotFound, fmt.Sprintf("nothing is at %s", r.URL.Path), "The interface is described by /api/v1/openapi.json; the page is at /.").write(w)
 	})

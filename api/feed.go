@@ -16,13 +16,15 @@ type Feed struct {
 	last    map[perigee.Stream]perigee.Throughput // the newest of each, without series
 	monitor monitorTotals
 	clients map[*liveClient]struct{}
-	dropped int64 // clients that were too slow
+	askers  map[string]int // clients by who asks
+	dropped int64          // clients that were too slow
 	events  int64
 }
 
 // liveClient is one reader of /live. Its events channel is closed when it is dropped.
 type liveClient struct {
 	events chan []byte
+	asker  string
 }
 
 const (
@@ -116,33 +118,46 @@ func (f *Feed) send(name string, v any) {
 		select {
 		case c.events <- b.Bytes():
 		default:
-			delete(f.clients, c)
+			f.remove(c)
 			close(c.events)
 			f.dropped++
 		}
 	}
 }
 
-// subscribe adds a client. It reports false if there are too many.
-func (f *Feed) subscribe() (*liveClient, bool) {
+// subscribe adds a client of the given asker. It reports false if there are too many, in
+// all or of that asker's.
+func (f *Feed) subscribe(asker string) (*liveClient, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.clients) >= maxLiveClients {
+	if len(f.clients) >= maxLiveClients || f.askers[asker] >= maxLiveEach {
 		return nil, false
 	}
 	if f.clients == nil {
-		f.clients = map[*liveClient]struct{}{}
+		f.clients, f.askers = map[*liveClient]struct{}{}, map[string]int{}
 	}
-	c := &liveClient{events: make(chan []byte, liveBacklog)}
+	c := &liveClient{events: make(chan []byte, liveBacklog), asker: asker}
 	f.clients[c] = struct{}{}
+	f.askers[asker]++
 	return c, true
+}
+
+// remove takes c off the list, if it is on it.
+func (f *Feed) remove(c *liveClient) {
+	if _, ok := f.clients[c]; !ok {
+		return
+	}
+	delete(f.clients, c)
+	if f.askers[c.asker]--; f.askers[c.asker] == 0 {
+		delete(f.askers, c.asker)
+	}
 }
 
 // unsubscribe removes a client, if it was not dropped before.
 func (f *Feed) unsubscribe(c *liveClient) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.clients, c)
+	f.remove(c)
 }
 
 // feedState is a copy of a Feed's figures.

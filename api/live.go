@@ -28,7 +28,7 @@ func (s *server) live(context.Context, *struct{}) (*huma.StreamResponse, error) 
 	}
 	return &huma.StreamResponse{Body: func(ctx huma.Context) {
 		r, w := humachi.Unwrap(ctx)
-		client, ok := s.feed.subscribe()
+		client, ok := s.feed.subscribe(askerOf(r.Context()).key)
 		if !ok {
 			newProblem(perigee.CodeUnavailable, "too many clients listen to /live", "Poll /api/v1/links instead, or try again.").write(w)
 			return

@@ -131,8 +131,8 @@ func TestLiveHasAHeartbeat(t *testing.T) {
 
 func TestLiveDropsWhoDoesNotKeepUp(t *testing.T) {
 	feed := &Feed{}
-	slow, _ := feed.subscribe()
-	quick, _ := feed.subscribe()
+	slow, _ := feed.subscribe("slow")
+	quick, _ := feed.subscribe("quick")
 	one := perigee.Batch{Samples: []perigee.Sample{newSample(stream("geo"), epoch, func() float64 { return 0.6 })}}
 	for range liveBacklog + 1 { // the last one finds no room
 		feed.Publish(one)
@@ -158,8 +158,8 @@ func TestLiveDropsWhoDoesNotKeepUp(t *testing.T) {
 func TestLiveTakesABoundedNumberOfClients(t *testing.T) {
 	o := testOptions(t)
 	o.Feed = &Feed{}
-	for range maxLiveClients {
-		if _, ok := o.Feed.subscribe(); !ok {
+	for i := range maxLiveClients {
+		if _, ok := o.Feed.subscribe([]string{"192.0.2.1", "a token"}[i%2]); !ok {
 			t.Fatal("refused too early")
 		}
 	}
@@ -232,5 +232,28 @@ func TestLiveForgetsClientsThatLeft(t *testing.T) {
 	}
 	if s := o.Feed.state(); s.clients != 0 {
 		t.Errorf("%d clients left, want 0", s.clients)
+	}
+}
+
+func TestOneListenerLeavesRoomForOthers(t *testing.T) {
+	var feed Feed
+	var clients []*liveClient
+	for range maxLiveEach {
+		c, ok := feed.subscribe("greedy")
+		if !ok {
+			t.Fatal("refused too early")
+		}
+		clients = append(clients, c)
+	}
+	if _, ok := feed.subscribe("greedy"); ok {
+		t.Error("one more is let in")
+	}
+	if _, ok := feed.subscribe("another"); !ok {
+		t.Error("another is refused")
+	}
+	feed.unsubscribe(clients[0])
+	feed.unsubscribe(clients[0]) // once is enough
+	if _, ok := feed.subscribe("greedy"); !ok {
+		t.Error("after one has left there is no room")
 	}
 }

@@ -21,6 +21,7 @@ func (c accessCollector) Collect(ch chan<- prometheus.Metric) {
 	send.counter(descRefused, float64(refused.unauthenticated.Load()), "unauthenticated")
 	send.counter(descRefused, float64(refused.permission.Load()), "permission")
 	send.counter(descRefused, float64(refused.tooMany.Load()), "too_many")
+	send.counter(descRefused, float64(refused.busy.Load()), "busy")
 	if c.s.keys != nil {
 		send.counter(descWrongTokens, float64(refused.wrong.Load()))
 		send.flag(descFile, c.s.keys.Problem() == nil, "tokens")

@@ -47,7 +47,7 @@ func post[I, O any](s *server, router chi.Router, api huma.API, id, path, summar
 		ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
 		defer cancel()
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(queryTimeout + writeTimeout)) // unsupported by some writers
-		out, err := changed(ctx, r, handle)
+		out, err := changed(ctx, s, r, handle)
 		if err == nil {
 			err = answer(w, out)
 		}
@@ -78,12 +78,12 @@ func answer(w http.ResponseWriter, out any) error {
 }
 
 // changed handles a request for a change, if it may ask for one.
-func changed[I, O any](ctx context.Context, r *http.Request, handle func(context.Context, I) (O, error)) (out O, err error) {
+func changed[I, O any](ctx context.Context, s *server, r *http.Request, handle func(context.Context, I) (O, error)) (out O, err error) {
 	if p := checkQuery(r.URL.RawQuery, nil); p != nil {
 		return out, p
 	}
 	var in I
-	if p := mayChange(r); p != nil {
+	if p := s.mayChange(r); p != nil {
 		return out, p
 	}
 	if p := readBody(r, &in); p != nil {
@@ -95,9 +95,9 @@ func changed[I, O any](ctx context.Context, r *http.Request, handle func(context
 // mayChange refuses changes that a page of another site asks for: a browser lets any
 // page send a form to any address and only keeps the answer from it. Browsers say where
 // a request comes from (Sec-Fetch-Site, or Origin); and before they send JSON to another
-// site they ask whether they may, to which nothing here says yes.
-func mayChange(r *http.Request) *Problem {
-	if p := notForeign(r); p != nil {
+// site they ask whether they may, to which we say yes only to origins that are allowed by name.
+func (s *server) mayChange(r *http.Request) *Problem {
+	if p := s.notForeign(r); p != nil {
 		return p
 	}
 	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
@@ -107,9 +107,9 @@ func mayChange(r *http.Request) *Problem {
 	return nil
 }
 
-// notForeign refuses what a page of another site asks for.
-func notForeign(r *http.Request) *Problem {
-	if http.NewCrossOriginProtection().Check(r) != nil {
+// notForeign refuses what a page of another site asks for, but for those that may.
+func (s *server) notForeign(r *http.Request) *Problem {
+	if s.foreign.Check(r) != nil {
 		return newProblem(perigee.CodePermission, "a page of another site asked for this change",
 			"Ask from the monitor's own page, or from a program that is no browser.")
 	}

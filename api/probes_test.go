@@ -124,7 +124,7 @@ func TestProbeRequestsAreChecked(t *testing.T) {
 
 func TestThroughputsAreLive(t *testing.T) {
 	feed := &Feed{}
-	client, ok := feed.subscribe()
+	client, ok := feed.subscribe("")
 	if !ok {
 		t.Fatal("not taken")
 	}

@@ -18,6 +18,14 @@ const (
 	idleTimeout     = 2 * time.Minute
 	maxHeaderBytes  = 16 << 10
 	shutdownTimeout = 5 * time.Second
+
+	// maxConnections and maxConnectionsEach bound the connections that are open, and
+	// those of one address: at some 50 KiB each with TLS they fit a small machine.
+	maxConnections     = 1024
+	maxConnectionsEach = 256
+
+	// maxStreams bounds the requests at one time in one connection of HTTP/2.
+	maxStreams = 64
 )
 
 type stoppingKey struct{}
@@ -40,7 +48,10 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 // with the certificate that is in force when a connection begins.
 func ServeTLS(ctx context.Context, listener net.Listener, handler http.Handler, certificates *access.Certificates) error {
 	base := context.WithValue(context.WithoutCancel(ctx), stoppingKey{}, ctx.Done())
+	connections := access.NewConnections(listener, maxConnections, maxConnectionsEach)
 	server := &http.Server{
+		ConnState:         connections.State,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
@@ -53,11 +64,11 @@ func ServeTLS(ctx context.Context, listener net.Listener, handler http.Handler, 
 	failed := make(chan error, 1)
 	go func() {
 		if certificates == nil {
-			failed <- server.Serve(listener)
+			failed <- server.Serve(connections)
 			return
 		}
 		server.TLSConfig = certificates.Config()
-		failed <- server.ServeTLS(listener, "", "")
+		failed <- server.ServeTLS(connections, "", "")
 	}()
 	select {
 	case err := <-failed:

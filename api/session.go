@@ -83,7 +83,7 @@ func (s *server) beginSession(ctx context.Context, _ SessionRequest) (SessionRes
 
 // endSession ends the session that the request shows, and takes its cookie back.
 func (s *server) endSession(w http.ResponseWriter, r *http.Request) {
-	if p := notForeign(r); p != nil {
+	if p := s.notForeign(r); p != nil {
 		p.write(w)
 		return
 	}

@@ -16,6 +16,7 @@ func answering(s streams, store perigee.Store, d door) api.Options {
 	return api.Options{
 		Keys:         d.keys,
 		Certificates: d.certificates,
+		Origins:      d.origins,
 		Store:        store,
 		Version:      buildInfo().Version,
 		Now:          time.Now,

@@ -35,10 +35,12 @@ func (f listenFlags) apply(a *config.API) {
 type door struct {
 	keys         *access.Keyring      // nil: anybody may ask
 	certificates *access.Certificates // nil: not encrypted
+	origins      []string             // whose pages may read answers
 }
 
 // openDoor reads what a configured door needs.
 func openDoor(s streams, settings config.API) (d door, err error) {
+	d.origins = settings.Origins
 	if t := settings.TLS; t != nil {
 		if d.certificates, err = access.OpenCertificates(t.Certificate, t.Key, time.Now, s.log()); err != nil {
 			return d, err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +15,9 @@ type API struct {
 	Listen     string // host:port; an address, "localhost", or empty for all addresses
 	TokensFile string // a path from the root; nobody has read it yet
 	TLS        *TLS   // nil: not encrypted
+
+	// Origins are those whose pages may read answers, as browsers write them.
+	Origins []string
 
 	// Insecure is what may be missing although other machines reach the address.
 	Insecure []Insecurity
@@ -95,6 +99,7 @@ func (r *reader) api(raw rawAPI) API {
 	a.TokensFile = r.secretFile(raw.TokensFile)
 	a.TLS = r.tls(raw.TLS)
 	a.Insecure = r.insecure(raw.Insecure)
+	a.Origins = r.origins(raw.AllowedOrigins)
 	if slices.ContainsFunc(r.problems, func(p Problem) bool { return strings.HasPrefix(p.Field, "api.") }) {
 		return a // what is missing may be there, misspelt
 	}
@@ -132,6 +137,35 @@ func (r *reader) insecure(raw []value) []Insecurity {
 	return list
 }
 
+// origins reads the origins whose pages may read answers.
+func (r *reader) origins(raw []value) []string {
+	var list []string
+	for _, v := range raw {
+		s, ok := r.word(v)
+		switch {
+		case !ok:
+		case !origin(s):
+			r.wrong(v, "is not an origin; write it as browsers do: scheme, name and port if it is not the usual one, in small letters, such as https://wall.example.net")
+		case slices.Contains(list, s):
+			r.wrong(v, "stands twice; keep one")
+		default:
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// origin reports whether s is an origin as browsers write it (RFC 6454 section 6.2).
+func origin(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Scheme+"://"+u.Host != s || strings.ToLower(s) != s {
+		return false
+	}
+	usual := map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	_, addrErr := netip.ParseAddr(u.Hostname())
+	return u.Port() != usual && !strings.HasSuffix(u.Host, ":") && (addrErr == nil || hostName(u.Hostname()))
+}
+
 // settings calls set with each value in effect.
 func (a API) settings(set func(value, key string, args ...any)) {
 	set(a.Listen, "api.listen")
@@ -141,6 +175,9 @@ func (a API) settings(set func(value, key string, args ...any)) {
 	if a.TLS != nil {
 		set(given, "api.tls.certificate")
 		set(given, "api.tls.key")
+	}
+	if len(a.Origins) > 0 {
+		set("["+strings.Join(slices.Sorted(slices.Values(a.Origins)), ", ")+"]", "api.allowed_origins")
 	}
 	if len(a.Insecure) > 0 {
 		words := make([]string, len(a.Insecure))

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -78,6 +79,14 @@ func checkUsable(t *testing.T, c Config) {
 	if f := c.Transfer; f != nil && (f.Every < minEvery || len(f.Streams) == 0 || len(f.Directions) == 0 || f.MaxBytes < minMaxBytes || f.BusyAbove <= 0 ||
 		f.LoadedInterval < minInterval || f.Precision < 0 || f.Method == TransferAuto || f.Method == TransferPerigee && len(c.Reflectors) == 0) {
 		t.Errorf("transfers %+v", *f)
+	}
+	for _, o := range c.API.Origins {
+		if err := http.NewCrossOriginProtection().AddTrustedOrigin(o); err != nil {
+			t.Errorf("origin %s: %v", o, err)
+		}
+	}
+	if open := c.API.Exposed(c.API.Listen); len(open) > 0 {
+		t.Errorf("listens at %s: %v", c.API.Listen, open)
 	}
 	bound := 0
 	for _, l := range c.Links {

@@ -125,6 +125,8 @@ type rawAPI struct {
 	TokensFile value   `yaml:"tokens_file"`
 	TLS        rawTLS  `yaml:"tls"`
 	Insecure   []value `yaml:"insecure"`
+
+	AllowedOrigins []value `yaml:"allowed_origins"`
 }
 
 type rawTLS struct {
