@@ -15,6 +15,7 @@ const (
 
 	CodeUnauthenticated Code = "unauthenticated" // who asks has not shown who they are
 	CodeTooMany         Code = "too_many"        // who asks has asked too often
+	CodeTooDear         Code = "too_dear"        // the question takes more work than one may
 
 	CodeUnavailable Code = "unavailable" // try again later
 	CodeInternal    Code = "internal"    // ours

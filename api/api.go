@@ -109,7 +109,7 @@ type server struct {
 func New(o Options) http.Handler { return newServer(o).handler(o) }
 
 func newServer(o Options) *server {
-	s := &server{store: o.Store, version: o.Version, now: o.Now, ready: o.Ready, export: o.Export, feed: o.Feed, outbox: o.Outbox, budget: o.Budget, measure: o.Measure, clock: o.Clock, log: o.Log, heartbeat: heartbeat}
+	s := &server{store: meteredStore{o.Store}, version: o.Version, now: o.Now, ready: o.Ready, export: o.Export, feed: o.Feed, outbox: o.Outbox, budget: o.Budget, measure: o.Measure, clock: o.Clock, log: o.Log, heartbeat: heartbeat}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -255,7 +255,7 @@ func get[I, O any](s *server, api huma.API, id, path, summary string, streamed [
 		op.Responses["200"] = &huma.Response{Description: "OK", Content: content}
 	}
 	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
-		out, err := handle(ctx, in)
+		out, err := handle(s.withMeter(ctx), in)
 		if err != nil {
 			p := problemOf(err)
 			s.reportProblem(ctx, id, p)

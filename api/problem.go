@@ -16,7 +16,7 @@ type Problem struct {
 	Type      string `json:"type" doc:"Always about:blank: code tells problems apart."`
 	Title     string `json:"title" doc:"Name of the HTTP status."`
 	Status    int    `json:"status" doc:"HTTP status."`
-	Code      string `json:"code" enum:"invalid,not_found,permission,not_enough_data,unavailable,internal,unauthenticated,too_many" doc:"Kind of failure; never changes its meaning."`
+	Code      string `json:"code" enum:"invalid,not_found,permission,not_enough_data,unavailable,internal,unauthenticated,too_many,too_dear" doc:"Kind of failure; never changes its meaning."`
 	Detail    string `json:"detail" doc:"What is wrong, for people."`
 	Remedy    string `json:"remedy" doc:"What to do about it, for people."`
 	Parameter string `json:"parameter,omitempty" doc:"The query or path parameter at fault, if one is."`
@@ -37,6 +37,7 @@ var statuses = map[perigee.Code]int{
 
 	perigee.CodeUnauthenticated: http.StatusUnauthorized,
 	perigee.CodeTooMany:         http.StatusTooManyRequests,
+	perigee.CodeTooDear:         http.StatusUnprocessableEntity,
 }
 
 // remedies stand in for a remedy of its own: messages of the domain name theirs.
@@ -50,6 +51,7 @@ var remedies = map[perigee.Code]string{
 
 	perigee.CodeUnauthenticated: "Send a token, as Authorization: Bearer TOKEN.",
 	perigee.CodeTooMany:         "Ask less often.",
+	perigee.CodeTooDear:         "Ask for a shorter range, or for less in it.",
 }
 
 func newProblem(code perigee.Code, detail, remedy string) *Problem {

@@ -153,7 +153,7 @@ func exitStatus(err error) int {
 	switch perigee.CodeOf(err) {
 	case "":
 		return exitDone
-	case perigee.CodeInvalid, perigee.CodeNotFound:
+	case perigee.CodeInvalid, perigee.CodeNotFound, perigee.CodeTooDear:
 		return exitUsage
 	case perigee.CodeNotEnoughData:
 		return exitNotEnoughData
