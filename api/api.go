@@ -177,6 +177,13 @@ func (s *server) register(router chi.Router, version string) huma.API {
 		},
 		DefaultFormat: "application/json",
 	}
+	if s.keys != nil {
+		config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+			"token":   {Type: "http", Scheme: "bearer", Description: "As perigee token add makes it; POST needs the scope probe."},
+			"session": {Type: "apiKey", In: "cookie", Name: sessionCookie, Description: "Of a session that a token began."},
+		}
+		config.Security = []map[string][]string{{"token": {}}, {"session": {}}}
+	}
 	api := humachi.New(router, config)
 	api.UseMiddleware(strictly, withDeadlines)
 

@@ -283,3 +283,52 @@ func TestOriginsThatAreAllowed(t *testing.T) {
 		t.Errorf("without a token %d %v", w.Code, w.Header())
 	}
 }
+
+// TestOthersAreServedWhileOneFloods lets one address ask as fast as it can, by many
+// connections at once, for comparisons, and asks meanwhile from another.
+func TestOthersAreServedWhileOneFloods(t *testing.T) {
+	address, stop := serve(t, New(testOptions(t)))
+	defer stop()
+	url := "http://" + address + prefix
+	idle := measureAnswers(t, 40, from("127.0.0.1"), url+"/links")
+	ctx, cancel := context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	codes := map[int]int{}
+	began := make(chan struct{}, 1)
+	for range 128 {
+		group.Go(func() {
+			transport := &http.Transport{DialContext: from("127.0.0.2").DialContext}
+			defer transport.CloseIdleConnections()
+			client := &http.Client{Transport: transport}
+			for ctx.Err() == nil {
+				r, err := http.NewRequestWithContext(ctx, "GET", url+"/compare?"+wholeRange, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				response, err := client.Do(r)
+				if err != nil {
+					continue // its own fault
+				}
+				_, _ = io.Copy(io.Discard, response.Body)
+				response.Body.Close()
+				mu.Lock()
+				codes[response.StatusCode]++
+				mu.Unlock()
+				select {
+				case began <- struct{}{}:
+				default:
+				}
+			}
+		})
+	}
+	<-began
+	other := measureAnswers(t, 40, from("127.0.0.1"), url+"/links")
+	cancel()
+	group.Wait()
+	t.Logf("p95 of another address %.1f times that at rest (%s); the flood was answered %v", ratio(other, idle), idle, codes)
+	if codes[500] > 0 {
+		t.Errorf("the flood was answered %v", codes)
+	}
+}
