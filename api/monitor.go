@@ -10,6 +10,7 @@ type MonitorResponse struct {
 	Forwards bool   `json:"forwards" doc:"Whether it forwards results to InfluxDB, and so has an /outbox."`
 	Budgets  bool   `json:"budgets" doc:"Whether it keeps an account of what it moves over links, and so has a /budget."`
 	Probes   bool   `json:"probes" doc:"Whether it makes measurements that somebody asks for by POST /probes."`
+	Tokens   bool   `json:"tokens" doc:"Whether it asks for tokens, and so has a /session."`
 }
 
 type monitorOutput struct {
@@ -17,5 +18,5 @@ type monitorOutput struct {
 }
 
 func (s *server) monitor(context.Context, *struct{}) (*monitorOutput, error) {
-	return &monitorOutput{MonitorResponse{Version: s.version, Measures: s.feed != nil, Forwards: s.outbox != nil, Budgets: s.budget != nil, Probes: s.measure != nil}}, nil
+	return &monitorOutput{MonitorResponse{Version: s.version, Measures: s.feed != nil, Forwards: s.outbox != nil, Budgets: s.budget != nil, Probes: s.measure != nil, Tokens: s.keys != nil}}, nil
 }

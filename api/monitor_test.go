@@ -13,9 +13,9 @@ func TestMonitorSaysWhatItDoes(t *testing.T) {
 	}{
 		"all": {func(o *Options) {
 			o.Feed, o.Outbox, o.Budget, o.Measure = &Feed{}, newOutbox(), newBudget(), &scriptedMeasure{}
-		}, `{"version":"test","measures":true,"forwards":true,"budgets":true,"probes":true}`},
-		"without_influx": {func(o *Options) { o.Feed = &Feed{} }, `{"version":"test","measures":true,"forwards":false,"budgets":false,"probes":false}`},
-		"serves_only":    {func(*Options) {}, `{"version":"test","measures":false,"forwards":false,"budgets":false,"probes":false}`},
+		}, `{"version":"test","measures":true,"forwards":true,"budgets":true,"probes":true,"tokens":false}`},
+		"without_influx": {func(o *Options) { o.Feed = &Feed{} }, `{"version":"test","measures":true,"forwards":false,"budgets":false,"probes":false,"tokens":false}`},
+		"serves_only":    {func(*Options) {}, `{"version":"test","measures":false,"forwards":false,"budgets":false,"probes":false,"tokens":false}`},
 	} {
 		o := testOptions(t)
 		c.change(&o)
