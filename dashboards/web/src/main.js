@@ -7,6 +7,7 @@ import { identify, looks } from "./lib/links.js";
 import { drawOutbox } from "./outbox.js";
 import { read, write } from "./lib/route.js";
 import { listen } from "./live.js";
+import { guard, offerEnd } from "./session.js";
 import { now } from "./views/now.js";
 import { compare } from "./views/compare.js";
 import { throughput } from "./views/throughput.js";
@@ -92,10 +93,11 @@ async function refresh() {
       looks: looks(links.map((l) => identify(l.site, l.link))),
     };
     trouble(null);
+    await offerEnd(monitor);
     await drawOutbox(monitor.forwards).catch(() => { state = { ...state, monitor: null }; }); // another process answers
   } catch (error) {
     state = { ...state, monitor: null, answered: false };
-    trouble(`The monitor does not answer (${error.message}). Figures below are old; this page keeps trying.`);
+    trouble(error.status === 401 ? null : `The monitor does not answer (${error.message}). Figures below are old; this page keeps trying.`);
   }
   drawFrame();
   shown.drawn.links?.(state);
@@ -131,6 +133,7 @@ const stream = listen({
   },
 });
 
+guard();
 drawNav();
 show();
 addEventListener("hashchange", show);

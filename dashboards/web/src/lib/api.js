@@ -26,7 +26,12 @@ export async function post(where, body) {
   return answer(response);
 }
 
+// whenUnauthenticated has f called whenever an answer is that a token is needed.
+export function whenUnauthenticated(f) { unauthenticated = f; }
+let unauthenticated = () => {};
+
 async function answer(response) {
+  if (response.status === 401) unauthenticated();
   let body;
   try {
     body = await response.json();

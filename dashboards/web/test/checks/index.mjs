@@ -9,6 +9,7 @@ import { permalinks } from "./permalinks.mjs";
 import { detectors } from "./detectors.mjs";
 import { pictures } from "./pictures.mjs";
 import { figures } from "./figures.mjs";
+import { session } from "./session.mjs";
 import { downloads } from "./downloads.mjs";
 
-export const checks = { views, restart, live, weight, names, pan, permalinks, downloads, figures, pictures, detectors };
+export const checks = { views, restart, live, weight, names, pan, permalinks, downloads, figures, pictures, detectors, session };
