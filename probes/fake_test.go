@@ -53,6 +53,7 @@ type fate struct {
 	fail       string        // it is not sent
 	block      time.Duration // how long Send takes
 	panics     bool          // Send panics
+	silent     bool          // it is sent, and nothing is reported of it
 }
 
 // fakeProber is a perigee.Prober over an imagined link. Every probe shares the fate
@@ -92,6 +93,10 @@ func (p *fakeProber) Send(seq perigee.Seq, emit perigee.Emitter) {
 	p.sentAt = append(p.sentAt, at)
 	if !p.running {
 		f.fail = "not running"
+	}
+	if f.silent {
+		p.mu.Unlock()
+		return
 	}
 	if f.fail != "" {
 		p.mu.Unlock()

@@ -24,6 +24,10 @@ type feed struct {
 	rng    *rand.Rand // of the supervisor alone
 	lines  []*line    // the one without load comes first
 
+	// unheard counts from the first probe that the prober was told to send since it
+	// last reported one; it rests if there is none.
+	unheard *pulse
+
 	mu      sync.Mutex // guards all that follows and what lines say that it guards
 	current *line      // written by the loop alone, which therefore reads it without mu
 	stints  []stint    // in order; the last one is of current
@@ -103,6 +107,7 @@ func (f *feed) locate(seq perigee.Seq) (*line, perigee.Seq) {
 
 // Singleton implements perigee.Emitter.
 func (f *feed) Singleton(s perigee.Singleton) {
+	f.unheard.rest()
 	l, seq := f.locate(s.Seq)
 	if l == nil {
 		return
@@ -182,6 +187,7 @@ func (f *feed) send(seq perigee.Seq) (cause string) {
 
 func (f *feed) trySend(seq perigee.Seq) (err error) {
 	defer recovered(&err)
+	f.unheard.begin(f.clock().Mono)
 	f.prober.Send(seq, f)
 	return nil
 }

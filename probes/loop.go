@@ -81,6 +81,7 @@ func (r *Runner) measure(ctx context.Context) {
 // before.
 func (r *Runner) look() {
 	now := r.clock()
+	r.looked.beat(now.Mono)
 	c := compare(r.before, now, r.wanted, r.options.Interval)
 	var then perigee.Reading // as the clocks would stand had nothing happened
 	if c.stopped != "" {

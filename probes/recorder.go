@@ -40,6 +40,8 @@ type recorder struct {
 	wake    chan struct{} // capacity 1: something was pushed
 	closing chan struct{} // closed when nothing more will be pushed
 
+	attempt *pulse // when the store was asked; resting while it is not
+
 	mu       sync.Mutex // guards all that follows
 	queue    []perigee.Batch
 	waiting  int // samples in queue
@@ -59,7 +61,7 @@ func newRecorder(o Options, rng *rand.Rand) *recorder {
 	return &recorder{
 		record: o.Record, clock: o.Clock, rng: rng, site: o.Site,
 		samplesLimit: perHour(keepSamples), singletonsLimit: perHour(keepSingletons),
-		wake: make(chan struct{}, 1), closing: make(chan struct{}),
+		wake: make(chan struct{}, 1), closing: make(chan struct{}), attempt: newPulse(),
 	}
 }
 
@@ -121,7 +123,9 @@ func (r *recorder) write(ctx context.Context, b perigee.Batch) error {
 	pause := retryMin
 	hurry := r.closing // the first attempt after closing does not wait
 	for {
+		r.attempt.beat(r.clock().Mono)
 		err := r.record(ctx, b)
+		r.attempt.rest()
 		if err == nil {
 			r.succeeded()
 			return nil

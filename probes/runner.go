@@ -80,6 +80,7 @@ type Runner struct {
 	recorder *recorder
 	horizon  time.Duration // the longest late horizon
 	started  atomic.Bool
+	looked   *pulse // when the loop last looked at the clocks
 
 	// What follows belongs to the goroutine of Run.
 	before  perigee.Reading // the last look at the clocks
@@ -144,11 +145,11 @@ func New(o Options) (*Runner, error) {
 	r := &Runner{
 		options: o, clock: o.Clock, loads: newLoads(),
 		grid:     grid{window: o.Window, epoch: o.Epoch},
-		recorder: newRecorder(o, fork(o.Rand)),
+		recorder: newRecorder(o, fork(o.Rand)), looked: newPulse(),
 	}
 	groups := map[groupKey]*group{}
 	for _, s := range o.Streams {
-		f := &feed{prober: s.Prober, clock: o.Clock, rng: fork(o.Rand)}
+		f := &feed{prober: s.Prober, clock: o.Clock, rng: fork(o.Rand), unheard: newPulse()}
 		l := r.addLine(f, streamConfig{key: s.Key, interval: o.Interval, lossTimeout: s.LossTimeout})
 		f.current, f.stints = l, []stint{{line: l}}
 		r.feeds = append(r.feeds, f)
@@ -235,6 +236,8 @@ func (r *Runner) Run(ctx context.Context) error {
 	if r.started.Swap(true) {
 		return &perigee.Error{Code: perigee.CodeInvalid, Message: "probes: a runner runs once"}
 	}
+	r.looked.beat(r.clock().Mono)
+	defer r.looked.rest()
 	detached := context.WithoutCancel(ctx)
 	proberCtx, endProbers := context.WithCancel(detached)
 	defer endProbers()

@@ -82,6 +82,7 @@ func (f *feed) tryRun(ctx context.Context) (err error) {
 // ended takes note that the prober ended and why. A prober that panicked has not
 // reported its undecided probes; one that did has none.
 func (f *feed) ended(now perigee.Reading, err error, tell bool) {
+	f.unheard.rest()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var p *panicError

@@ -56,6 +56,10 @@ func (c reflectCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	c.announce(s, listener.Addr(), o)
+	defer service{
+		progress: func(context.Context) error { return nil }, // of what hangs in it, nothing tells
+		status:   func() string { return "far end at " + listener.Addr().String() },
+	}.tell(ctx, s)()
 	if err := farend.Serve(ctx, listener, o); err != nil {
 		return &perigee.Error{Code: perigee.CodeInternal, Message: "reflect", Err: err}
 	}

@@ -38,5 +38,6 @@ func (c runCommand) Run(ctx context.Context, s streams) error {
 		s.notef("warning: %s", w)
 	}
 	s.notef("%s  page and API at %s://%s/%s", p.describe(), p.door.scheme(), listener.Addr(), p.door.text(listener.Addr().String()))
+	defer d.service().tell(ctx, s)()
 	return d.Run(ctx)
 }

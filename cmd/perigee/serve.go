@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 
 	"perigee"
@@ -45,7 +46,17 @@ func (c serveCommand) Run(ctx context.Context, s streams) error {
 		s.notef("warning: %s", w)
 	}
 	s.notef("  page and API at %s://%s/%s", door.scheme(), listener.Addr(), door.text(listener.Addr().String()))
+	defer serving(listener.Addr(), loaded, door).tell(ctx, s)()
 	return api.ServeTLS(ctx, listener, serveHandler(s, client.Store(), door), door.certificates)
+}
+
+// serving is what a server has to say. It is stuck if it does not answer itself; whether
+// the database answers is for /readyz, since starting anew does not bring that back.
+func serving(address net.Addr, c config.Serve, d door) service {
+	return service{
+		progress: func(ctx context.Context) error { return askHealth(ctx, d.scheme()+"://"+address.String(), "/healthz") },
+		status:   func() string { return fmt.Sprintf("serving %s, bucket %s", c.InfluxDB.URL, c.InfluxDB.Bucket) },
+	}
 }
 
 // serveHandler answers the API and the page from a store that somebody else fills.
