@@ -227,6 +227,19 @@ func TestRelativeStoragePathFollowsTheFile(t *testing.T) {
 	}
 }
 
+// What systemd made for a service is what the service uses; several directories, which
+// perigee's own unit does not have, say nothing.
+func TestStoragePathOfAService(t *testing.T) {
+	t.Setenv("STATE_DIRECTORY", "")
+	elsewhere := StoragePath()
+	for given, want := range map[string]string{"/var/lib/monitor": "/var/lib/monitor", "/var/lib/a:/var/lib/b": elsewhere, "perigee": elsewhere} {
+		t.Setenv("STATE_DIRECTORY", given)
+		if got := StoragePath(); got != want {
+			t.Errorf("STATE_DIRECTORY=%s: %q, want %q", given, got, want)
+		}
+	}
+}
+
 func TestStoragePathOfUsers(t *testing.T) {
 	if os.Geteuid() == 0 {
 		if got := StoragePath(); got != DefaultStoragePath {

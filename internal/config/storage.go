@@ -17,9 +17,13 @@ const (
 )
 
 // StoragePath returns the directory that results are kept in unless the configuration
-// says otherwise: DefaultStoragePath for root, $XDG_STATE_HOME/perigee or
+// says otherwise: the one that systemd made for its service (StateDirectory=, told in
+// $STATE_DIRECTORY), DefaultStoragePath for root, $XDG_STATE_HOME/perigee or
 // ~/.local/state/perigee for others.
 func StoragePath() string {
+	if dir := os.Getenv("STATE_DIRECTORY"); filepath.IsAbs(dir) && !strings.Contains(dir, ":") { // several are joined by colons
+		return dir
+	}
 	if os.Geteuid() == 0 {
 		return DefaultStoragePath
 	}
