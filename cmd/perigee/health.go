@@ -11,6 +11,48 @@ import (
 	"perigee"
 )
 
+// healthCommand asks a running process whether it is well, for health checks of
+// containers and scripts, which have no other client at hand.
+type healthCommand struct {
+	Address string `arg:"" optional:"" default:"${listen}" placeholder:"HOST:PORT" help:"Where it listens (default ${default})."`
+	Ready   bool   `help:"Ask whether all of it works, database and every stream included, not only whether it is there."`
+	JSON    bool   `name:"json" help:"Print JSON."`
+}
+
+// healthVerdict is what the command prints with --json.
+type healthVerdict struct {
+	Address string `json:"address"`
+	Healthy bool   `json:"healthy"`
+	Reason  string `json:"reason,omitempty"`
+}
+
+// Run implements the command.
+func (c healthCommand) Run(ctx context.Context, s streams) error {
+	path := "/healthz"
+	if c.Ready {
+		path = "/readyz"
+	}
+	err := askHealth(ctx, "http://"+c.Address, path)
+	if c.JSON {
+		v := healthVerdict{Address: c.Address, Healthy: err == nil}
+		if err != nil {
+			v.Reason = err.Error()
+		}
+		if err := writeJSON(s.out, v); err != nil {
+			return err
+		}
+		if err != nil {
+			return errExit(exitStatus(err))
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.out, "%s is well\n", c.Address)
+	return err
+}
+
 // healthTimeout is how long a process that is well may take to say so.
 const healthTimeout = 10 * time.Second
 

@@ -18,6 +18,7 @@
 //	perigee import        results of ping, fping, irtt, iperf3 and others
 //	perigee token         add, list, revoke: who may ask the API
 //	perigee influx        setup, check, status, resend: the way to InfluxDB
+//	perigee health        whether a running process is well, by its exit status
 //	perigee doctor        permissions, binding of each link, clock, disk
 //	perigee config check  the configuration, with every fault by line
 //	perigee version
@@ -82,6 +83,7 @@ type cli struct {
 	Import  importCommand  `cmd:"" help:"Read results of ping, fping, irtt, iperf3, SmokePing, Telegraf, or our own exports."`
 	Influx  influxCommand  `cmd:"" help:"Set up, check and look after the way to InfluxDB."`
 	Token   tokenCommand   `cmd:"" help:"Say who may ask the API and see the page."`
+	Health  healthCommand  `cmd:"" help:"Ask a running perigee whether it is well; exit status 0 if it is."`
 	Doctor  doctorCommand  `cmd:"" help:"Check permissions, the binding of each link, clock and disk. Sends nothing."`
 	Config  configCommand  `cmd:"" help:"Work with the configuration file."`
 	Version versionCommand `cmd:"" help:"Print the version."`
@@ -112,6 +114,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		kong.Name("perigee"),
 		kong.Description("Measures satellite links and says how they compare, and how sure that is."),
 		kong.Writers(stdout, stderr),
+		kong.Vars{"listen": config.DefaultListen},
 		kong.Exit(func(code int) { panic(errExit(code)) }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(s),
