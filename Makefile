@@ -3,7 +3,7 @@
 GO ?= go
 FUZZTIME ?= 20s
 
-.PHONY: build test test-long race vet fuzz cross bench influxd promtool web screenshots check
+.PHONY: build test test-long race vet fuzz cross bench influxd promtool web screenshots packages install-test check
 
 build: ## the binary, for this machine
 	CGO_ENABLED=0 $(GO) build -trimpath -o perigee ./cmd/perigee
@@ -41,5 +41,11 @@ web: ## what is served of the page, from its sources; needs node and npm
 
 screenshots: ## the pictures of the docs, of the demo after a quarter of an hour
 	.ci/browser && PERIGEE_PICTURES=$(CURDIR)/docs/pictures $(GO) test -count=1 -timeout 40m -run TestPictures -v ./dashboards
+
+packages: ## Debian and RPM packages of the last commit, into dist/
+	.ci/packages dist
+
+install-test: ## installs, starts, upgrades and removes them in a clean Debian; needs root
+	.ci/install-test
 
 check: vet race test
