@@ -52,7 +52,7 @@ func (c exportCommand) Run(ctx context.Context, s streams) error {
 	if c.Output == "" {
 		return write(s.out)
 	}
-	return toFile(c.Output, func(w io.Writer) error { return write(&progress{to: w, s: s, name: c.Output}) })
+	return toFile(c.Output, resultMode, func(w io.Writer) error { return write(&progress{to: w, s: s, name: c.Output}) })
 }
 
 // exportThroughputs writes the transfers that q selects in the given format.
@@ -71,9 +71,12 @@ func exportThroughputs(ctx context.Context, w io.Writer, store perigee.Store, fo
 	return traces.WriteThroughputsCSV(w, transfers)
 }
 
+// resultMode is the mode of files with results that somebody asked for.
+const resultMode = 0o644
+
 // toFile has write fill a new file beside name and puts it in name's place only when
 // all of it is on disk.
-func toFile(name string, write func(io.Writer) error) (err error) {
+func toFile(name string, mode os.FileMode, write func(io.Writer) error) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
@@ -89,7 +92,7 @@ func toFile(name string, write func(io.Writer) error) (err error) {
 		return err
 	}
 	if err = b.Flush(); err == nil {
-		if err = f.Chmod(0o644); err == nil {
+		if err = f.Chmod(mode); err == nil {
 			if err = f.Sync(); err == nil {
 				err = f.Close()
 			}

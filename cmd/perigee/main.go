@@ -4,6 +4,7 @@
 //
 // The commands:
 //
+//	perigee init          looks at the machine and writes a configuration
 //	perigee run           the daemon: probes, store, API, page
 //	perigee demo          the same over four emulated links; no dish needed
 //	perigee serve         API and page alone, answered from InfluxDB
@@ -69,6 +70,7 @@ func (s streams) notef(format string, args ...any) {
 
 // cli is the grammar of the command line.
 type cli struct {
+	Init    initCommand    `cmd:"" help:"Look at this machine and write a configuration that fits it. Sends nothing unless asked to."`
 	Run     runCommand     `cmd:"" help:"Measure the configured links until stopped: probes, store, API and page."`
 	Demo    demoCommand    `cmd:"" help:"The same over emulated fibre, LEO, Starlink and GEO links; no dish and no privileges needed."`
 	Serve   serveCommand   `cmd:"" help:"The API and the page alone, answered from InfluxDB; stateless."`

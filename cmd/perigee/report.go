@@ -99,7 +99,7 @@ func (c reportCommand) make(ctx context.Context, s streams, store reportStore, q
 		return done, err
 	}
 	r.Made, r.Perigee, r.Command = now.Truncate(time.Second), buildInfo().Version, q.command()
-	err = toFile(c.Output, func(w io.Writer) error {
+	err = toFile(c.Output, resultMode, func(w io.Writer) error {
 		if r.Data, err = c.writeData(ctx, s, store, q, r.Disruptions); err != nil {
 			return err
 		}
@@ -143,7 +143,7 @@ func (c reportCommand) writeData(ctx context.Context, s streams, store reportSto
 	if c.Evidence == "" {
 		return data, fill(nil)
 	}
-	return data, toFile(c.Evidence, fill)
+	return data, toFile(c.Evidence, resultMode, fill)
 }
 
 // free reports, as an error, a file that would be replaced though nobody said so.
