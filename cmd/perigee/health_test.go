@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -25,6 +26,8 @@ func TestHealth(t *testing.T) {
 		t.Fatal(err)
 	}
 	closed.Close()
+	encrypted := quietTLS()
+	defer encrypted.Close()
 	address := strings.TrimPrefix(well.URL, "http://")
 	for _, c := range []struct {
 		name   string
@@ -34,6 +37,7 @@ func TestHealth(t *testing.T) {
 	}{
 		{"well", []string{address}, exitDone, "is well"},
 		{"not_ready", []string{address, "--ready"}, exitFailed, "503 Service Unavailable: influxdb: no answer"},
+		{"other_than_well", []string{encrypted.URL}, exitFailed, "/healthz answers 404 Not Found"},
 		{"nobody_there", []string{closed.Addr().String()}, exitFailed, "connection refused"},
 		{"no_address", []string{"127.0.0.1:port"}, exitUsage, "is not an address"},
 	} {
@@ -52,4 +56,26 @@ func TestHealth(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A server that says anything is not stuck: one that speaks TLS refuses plain text, and one
+// that is closed says nothing.
+func TestAnyAnswerIsLife(t *testing.T) {
+	encrypted := quietTLS()
+	defer encrypted.Close()
+	if err := answers(t.Context(), strings.Replace(encrypted.URL, "https", "http", 1)); err != nil {
+		t.Error(err)
+	}
+	encrypted.Close()
+	if err := answers(t.Context(), encrypted.URL); err == nil {
+		t.Error("a closed server answers")
+	}
+}
+
+// quietTLS is a server that finds nothing and does not log what clients do wrong.
+func quietTLS() *httptest.Server {
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	s.StartTLS()
+	return s
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -65,6 +66,8 @@ const adminVariable = "PERIGEE_INFLUXDB_ADMIN_TOKEN"
 type influxSetupCommand struct {
 	configFlag `embed:""`
 	AdminToken string `placeholder:"FILE" name:"admin-token-file" type:"path" help:"File with a token that may make buckets (on 1.8 user:password of an administrator). Default: the variable PERIGEE_INFLUXDB_ADMIN_TOKEN."`
+	WriteFile  string `placeholder:"FILE" name:"write-token-file" type:"path" help:"Write the token for writing to FILE, readable by its owner alone, instead of showing it."`
+	ReadFile   string `placeholder:"FILE" name:"read-token-file" type:"path" help:"Likewise the token for reading."`
 	Retention  string `placeholder:"DURATION" default:"0" help:"How long the database keeps results, e.g. 400d; 0 is forever."`
 	JSON       bool   `name:"json" help:"Print JSON."`
 }
@@ -97,6 +100,7 @@ func (c influxSetupCommand) Run(ctx context.Context, s streams) error {
 	}
 	defer client.Close()
 	result, err := client.Setup(ctx, influx.SetupOptions{Retention: keep})
+	err = errors.Join(err, keepToken(s, c.WriteFile, &result.WriteToken), keepToken(s, c.ReadFile, &result.ReadToken))
 	// What was made is told even if something failed later: secrets are not shown twice.
 	if c.JSON {
 		err = errors.Join(err, writeJSON(s.out, setupResultJSON{Server: string(result.Dialect) + " " + result.Version, Done: append([]string{}, result.Done...), Found: append([]string{}, result.Found...),
@@ -105,6 +109,26 @@ func (c influxSetupCommand) Run(ctx context.Context, s streams) error {
 		err = errors.Join(err, printSetup(s, result))
 	}
 	return err
+}
+
+// keepToken writes a token that was made into a file, and forgets it then; where the file
+// cannot be written the token stays, to be shown. A file that is there is replaced: what it
+// held is no token of this server any more, or none would have been made.
+func keepToken(s streams, file string, token *string) error {
+	if file == "" {
+		return nil
+	}
+	if *token == "" {
+		if _, err := os.Stat(file); err != nil {
+			s.notef("warning: %s is not written: the server has a token already, and does not show it again; remove it there to have another made", file)
+		}
+		return nil
+	}
+	if err := toFile(file, 0o600, func(w io.Writer) error { _, err := fmt.Fprintln(w, *token); return err }); err != nil {
+		return fileError("write a token", err)
+	}
+	*token = ""
+	return nil
 }
 
 // influxCheckCommand says what is wrong with the way to the database.

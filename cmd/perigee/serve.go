@@ -54,7 +54,7 @@ func (c serveCommand) Run(ctx context.Context, s streams) error {
 // the database answers is for /readyz, since starting anew does not bring that back.
 func serving(address net.Addr, c config.Serve, d door) service {
 	return service{
-		progress: func(ctx context.Context) error { return askHealth(ctx, d.scheme()+"://"+address.String(), "/healthz") },
+		progress: func(ctx context.Context) error { return answers(ctx, d.scheme()+"://"+address.String()) },
 		status:   func() string { return fmt.Sprintf("serving %s, bucket %s", c.InfluxDB.URL, c.InfluxDB.Bucket) },
 	}
 }
