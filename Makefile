@@ -3,7 +3,7 @@
 GO ?= go
 FUZZTIME ?= 20s
 
-.PHONY: build test test-long race vet fuzz cross bench influxd promtool web screenshots packages install-test check
+.PHONY: build test test-long race vet fuzz cross bench influxd promtool web screenshots packages install-test reproducible sbom vuln check
 
 build: ## the binary, for this machine
 	CGO_ENABLED=0 $(GO) build -trimpath -o perigee ./cmd/perigee
@@ -47,5 +47,14 @@ packages: ## Debian and RPM packages of the last commit, into dist/
 
 install-test: ## installs, starts, upgrades and removes them in a clean Debian; needs root
 	.ci/install-test
+
+reproducible: ## builds the packages twice, in different places, and compares them
+	.ci/reproducible
+
+sbom: ## what the program is made of, as CycloneDX, into dist/
+	.ci/sbom
+
+vuln: ## asks Go's vulnerability database
+	.ci/vuln
 
 check: vet race test
