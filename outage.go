@@ -72,6 +72,8 @@ const (
 	EventTargetResolved EventKind = "target_resolved" // a target's address changed
 	EventClockForward   EventKind = "clock_set_forward"
 	EventClockBack      EventKind = "clock_set_back" // their count makes later window starts unique
+	EventClockUnset     EventKind = "clock_unset"    // from here to the next clock_set, results were dated afterwards
+	EventClockSet       EventKind = "clock_set"
 	EventStoreFailed    EventKind = "store_failed"
 	EventImported       EventKind = "imported" // results came from a file; Detail says which
 

@@ -36,6 +36,10 @@ type breakCause uint8
 const (
 	breakGap  breakCause = iota // the monitor was not measuring afterwards
 	breakStep                   // the wall clock was set; measuring went on
+
+	// breakDated: the time of day became known. What was told by provisional times
+	// will be told by it.
+	breakDated
 )
 
 // grid divides time into spans. The current span ends at the next multiple of window

@@ -82,16 +82,24 @@ func (r *Runner) measure(ctx context.Context) {
 func (r *Runner) look() {
 	now := r.clock()
 	r.looked.beat(now.Mono)
-	c := compare(r.before, now, r.wanted, r.options.Interval)
+	seen := now // by the clock of the look before, if that was provisional
+	dated := perigee.Provisional(r.before.Wall) && !perigee.Provisional(now.Wall)
+	if dated {
+		seen.Wall = r.before.Wall.Add(now.Mono - r.before.Mono + now.Suspended - r.before.Suspended)
+	}
+	c := compare(r.before, seen, r.wanted, r.options.Interval)
 	var then perigee.Reading // as the clocks would stand had nothing happened
 	if c.stopped != "" {
 		then = ahead(r.before, c.cut)
-		r.stopped(c, then, now)
+		r.stopped(c, then, seen)
 	} else {
 		then = ahead(r.before, now.Mono)
 	}
 	if c.step != 0 {
 		r.stepped(c.step, now)
+	}
+	if dated {
+		r.grid.epoch = r.epoch.Load()
 	}
 	if r.sending {
 		switch {
@@ -102,6 +110,8 @@ func (r *Runner) look() {
 			}
 		case c.step != 0:
 			r.restart(then, now, breakStep)
+		case dated:
+			r.restart(then, now, breakDated)
 		default:
 			r.grid.advance(now)
 		}

@@ -53,7 +53,7 @@ type Options struct {
 	Rand  *rand.Rand    // schedules and pauses are drawn from it, by New alone; seeded at random if nil
 
 	// Epoch is how often the wall clock was set back in earlier runs, as the
-	// store knows; see perigee.Sample.Start.
+	// store knows; see perigee.Sample.Start. SetEpoch changes it.
 	Epoch int64
 
 	// Record stores a batch; required. It is called from one goroutine, in
@@ -81,6 +81,7 @@ type Runner struct {
 	horizon  time.Duration // the longest late horizon
 	started  atomic.Bool
 	looked   *pulse // when the loop last looked at the clocks
+	epoch    atomic.Int64 // in effect once the time of day is known
 
 	// What follows belongs to the goroutine of Run.
 	before  perigee.Reading // the last look at the clocks
@@ -147,6 +148,7 @@ func New(o Options) (*Runner, error) {
 		grid:     grid{window: o.Window, epoch: o.Epoch},
 		recorder: newRecorder(o, fork(o.Rand)), looked: newPulse(),
 	}
+	r.epoch.Store(o.Epoch)
 	groups := map[groupKey]*group{}
 	for _, s := range o.Streams {
 		f := &feed{prober: s.Prober, clock: o.Clock, rng: fork(o.Rand), unheard: newPulse()}
@@ -165,6 +167,10 @@ func New(o Options) (*Runner, error) {
 	r.addLoaded()
 	return r, nil
 }
+
+// SetEpoch replaces Options.Epoch. It is for a clock that begins with provisional times,
+// before it shows the time of day: that is when the epoch takes effect.
+func (r *Runner) SetEpoch(epoch int64) { r.epoch.Store(epoch) }
 
 // addLine makes a line of f.
 func (r *Runner) addLine(f *feed, c streamConfig) *line {

@@ -86,6 +86,8 @@ func (t *tracker) long(at time.Duration) bool {
 func (t *tracker) cross(ended *part, s *span) {
 	r := &t.run
 	switch {
+	case ended.cause == breakDated && r.declared:
+		// It goes on under the name that it was told by.
 	case ended.cause == breakGap:
 		if r.declared && r.probes > 0 {
 			t.tell(ended.wall, false)

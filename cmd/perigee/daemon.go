@@ -15,7 +15,6 @@ import (
 
 	"perigee"
 	"perigee/api"
-	"perigee/internal/clock"
 	"perigee/internal/config"
 	"perigee/probes"
 	"perigee/storage"
@@ -26,7 +25,8 @@ import (
 type daemon struct {
 	s        streams
 	plan     plan
-	clock    perigee.Clock
+	clock    *bootClock
+	held     *holding // what was measured before the time of day was known
 	store    *sqlite.Store
 	runner   *probes.Runner
 	appends  appends
@@ -46,7 +46,7 @@ func newDaemon(ctx context.Context, s streams, p plan, listener net.Listener, li
 	if err := permitted(p); err != nil {
 		return nil, err
 	}
-	d := &daemon{s: s, plan: p, clock: clock.System(), listener: listener}
+	d := &daemon{s: s, plan: p, listener: listener}
 	d.store, err = sqlite.Open(ctx, storeFile(p.storePath), sqlite.Options{})
 	if err != nil {
 		return nil, err
@@ -56,15 +56,26 @@ func newDaemon(ctx context.Context, s streams, p plan, listener net.Listener, li
 			err = errors.Join(err, d.store.Close())
 		}
 	}()
-	now := d.clock().Wall
-	previous, epoch, err := d.store.Begin(ctx, now)
-	if err != nil {
-		return nil, err
-	}
 	if err = d.store.Describe(ctx, p.site, p.links); err != nil {
 		return nil, err
 	}
-	if err = d.recordStart(ctx, previous, now); err != nil {
+	if d.clock, err = newBootClock(ctx, d.store, p); err != nil {
+		return nil, err
+	}
+	if d.held, err = newHolding(ctx, d.store, p, d.clock, s); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.held.Close())
+		}
+	}()
+	started := d.clock.read().Wall
+	previous, epoch, err := d.held.active().Begin(ctx, started)
+	if err != nil {
+		return nil, err
+	}
+	if err = d.recordStart(ctx, previous, started); err != nil {
 		return nil, err
 	}
 	if d.account, err = newAccount(ctx, d.store, p, d.now); err != nil {
@@ -82,7 +93,7 @@ func newDaemon(ctx context.Context, s streams, p plan, listener net.Listener, li
 	}
 	latencies := probes.NewLatencies(latencyReach)
 	d.runner, err = newMeasurement(p, measurementOptions{
-		clock: d.clock, epoch: epoch, limit: limit, record: d.record, singleton: latencies.Singleton,
+		clock: d.clock.read, epoch: epoch, limit: limit, record: d.record, singleton: latencies.Singleton,
 	})
 	if err != nil {
 		return nil, err
@@ -90,12 +101,12 @@ func newDaemon(ctx context.Context, s streams, p plan, listener net.Listener, li
 	for _, st := range d.runner.Status() {
 		d.feed.Expect(st.Stream)
 	}
-	history, err := d.transfersSince(ctx, now.Add(-historyReach))
+	history, err := d.transfersSince(ctx, d.now().Add(-historyReach))
 	if err != nil {
 		return nil, err
 	}
 	d.transfer, err = newTransferring(p, transferringOptions{
-		clock: d.clock, account: d.account, latencies: latencies, setLoad: d.runner.SetLoad, hold: d.hold,
+		clock: d.clock.guessed, account: d.account, latencies: latencies, setLoad: d.runner.SetLoad, hold: d.hold,
 		record: d.record, log: s.log(), horizon: p.horizon(), history: history,
 	})
 	if err != nil {
@@ -116,22 +127,25 @@ const (
 
 // record stores what was measured, and tells of it once it is safe.
 func (d *daemon) record(ctx context.Context, b perigee.Batch) error {
-	if err := d.append(ctx, b); err != nil {
+	b, dated, err := d.append(ctx, b)
+	if err != nil {
 		return err
 	}
 	d.account.probed(b.Samples)
-	d.feed.Publish(b)
-	if d.forward != nil {
-		d.forward.outbox.Wake()
+	if !dated {
+		return nil
 	}
+	d.feed.Publish(b)
+	d.woken()
 	return nil
 }
 
-// append stores b.
-func (d *daemon) append(ctx context.Context, b perigee.Batch) error {
-	err := d.store.Append(ctx, b)
+// append stores b, and returns it as it was stored. It reports false if it is held until
+// the time of day is known.
+func (d *daemon) append(ctx context.Context, b perigee.Batch) (perigee.Batch, bool, error) {
+	b, dated, err := d.held.append(ctx, b)
 	d.appends.note(err, d.now())
-	return err
+	return b, dated, err
 }
 
 // hold keeps forwarding off the network.
@@ -157,35 +171,37 @@ func (d *daemon) transfersSince(ctx context.Context, from time.Time) ([]perigee.
 
 // recordStart stores that measuring begins, and the gap since it last ended.
 func (d *daemon) recordStart(ctx context.Context, previous perigee.Run, now time.Time) error {
-	known, err := d.store.Links(ctx)
+	measured, err := d.plan.measured(ctx, d.held.active())
 	if err != nil {
 		return err
-	}
-	probed := map[perigee.LinkID]bool{}
-	for _, l := range d.plan.probed() {
-		probed[l.ID] = true
-	}
-	var measured []perigee.LinkRecord
-	for _, l := range known {
-		if l.Site.Name == d.plan.site.Name && probed[l.Link.ID] {
-			measured = append(measured, l)
-		}
 	}
 	b := perigee.Batch{
 		Gaps:   probes.StartupGaps(previous, measured, now),
 		Events: []perigee.Event{{Site: d.plan.site.Name, Time: now, Kind: perigee.EventStarted, Detail: "perigee " + buildInfo().Version}},
 	}
-	if err := d.append(ctx, b); err != nil {
+	if b, dated, err := d.append(ctx, b); err != nil || !dated {
 		return err
+	} else {
+		d.feed.Publish(b) // nobody listens yet, but it is counted
 	}
-	d.feed.Publish(b) // nobody listens yet, but it is counted
 	return nil
+}
+
+// measured returns what a store knows of the links that are probed.
+func (p plan) measured(ctx context.Context, store perigee.Store) ([]perigee.LinkRecord, error) {
+	known, err := store.Links(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(known, func(l perigee.LinkRecord) bool {
+		return l.Site.Name != p.site.Name || !slices.ContainsFunc(p.probed(), func(q perigee.Link) bool { return q.ID == l.Link.ID })
+	}), nil
 }
 
 // Run measures and serves until ctx ends or the limit is reached, then stores what is still open and closes
 // the store.
 func (d *daemon) Run(ctx context.Context) (err error) {
-	defer func() { err = errors.Join(err, d.store.Close()) }()
+	defer func() { err = errors.Join(err, d.held.Close(), d.store.Close()) }()
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
 	group, measuring := errgroup.WithContext(ctx)
@@ -197,7 +213,13 @@ func (d *daemon) Run(ctx context.Context) (err error) {
 		defer stopKeeping()
 		transferring, stopTransfers := context.WithCancel(measuring)
 		ended := make(chan error, 1)
-		go func() { ended <- d.transfer.Run(transferring) }()
+		go func() {
+			if !d.clock.await(transferring) { // when what is due depends on the time of day
+				ended <- nil
+				return
+			}
+			ended <- d.transfer.Run(transferring)
+		}()
 		err := d.runner.Run(measuring)
 		stopTransfers()
 		d.measure.Close()
@@ -209,14 +231,23 @@ func (d *daemon) Run(ctx context.Context) (err error) {
 		}
 		return api.ServeTLS(serving, d.listener, d.handler(), d.plan.door.certificates)
 	})
+	group.Go(func() error { return d.held.Run(keeping, d.runner.SetEpoch, d.woken) })
 	group.Go(func() error {
+		if !d.clock.await(keeping) {
+			return nil
+		}
 		keeper := storage.Keeper{Store: d.store, Retention: d.plan.retention, Now: d.now,
 			Failed: func(err error) { d.s.notef("perigee: keeping the store in order: %v", err) }}
 		return keeper.Run(keeping)
 	})
 	group.Go(func() error { return d.account.Run(keeping) })
 	if d.forward != nil {
-		group.Go(func() error { return d.forward.Run(keeping) })
+		group.Go(func() error {
+			if !d.clock.await(keeping) {
+				return nil
+			}
+			return d.forward.Run(keeping)
+		})
 	}
 	err = group.Wait()
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
@@ -226,10 +257,10 @@ func (d *daemon) Run(ctx context.Context) (err error) {
 
 // recordEnd stores that measuring ended properly.
 func (d *daemon) recordEnd(ctx context.Context) error {
-	now := d.clock().Wall
+	now, store := d.clock.read().Wall, d.held.active()
 	return errors.Join(
-		d.store.Append(ctx, perigee.Batch{Events: []perigee.Event{{Site: d.plan.site.Name, Time: now, Kind: perigee.EventStopped}}}),
-		d.store.End(ctx, now))
+		store.Append(ctx, perigee.Batch{Events: []perigee.Event{{Site: d.plan.site.Name, Time: now, Kind: perigee.EventStopped}}}),
+		store.End(ctx, now))
 }
 
 // handler answers the API and the page from the store.
@@ -241,13 +272,20 @@ func (d *daemon) handler() http.Handler {
 	return api.New(o)
 }
 
-// now is the wall clock.
-func (d *daemon) now() time.Time { return d.clock().Wall }
+// woken has what waits in the store forwarded.
+func (d *daemon) woken() {
+	if d.forward != nil {
+		d.forward.outbox.Wake()
+	}
+}
+
+// now is the time of day, as far as it is known.
+func (d *daemon) now() time.Time { return d.clock.guess() }
 
 // ready reports each stream and the store, for /readyz.
 func (d *daemon) ready(ctx context.Context) []api.Check {
 	_, err := d.store.Links(ctx)
-	checks := []api.Check{checkOf("store", err)}
+	checks := []api.Check{checkOf("store", err), checkOf("clock", d.clock.doubted())}
 	if err := d.runner.StoreError(); err != nil {
 		checks = append(checks, api.Check{Name: "recording", Reason: err.Error()})
 	}

@@ -75,7 +75,7 @@ func TestMetricsOfADaemon(t *testing.T) {
 			}
 		}
 		// What the store refuses is seen, and is over with the next that it takes.
-		if err := d.append(t.Context(), perigee.Batch{Gaps: []perigee.Gap{{Start: time.Unix(0, 0).AddDate(1000, 0, 0)}}}); err == nil {
+		if _, _, err := d.append(t.Context(), perigee.Batch{Gaps: []perigee.Gap{{Start: time.Unix(0, 0).AddDate(1000, 0, 0)}}}); err == nil {
 			t.Fatal("the store takes what it cannot hold")
 		}
 		if body := metricsOf(t, d); !strings.Contains(body, "perigee_store_up 0\n") || !strings.Contains(body, "perigee_store_append_failures_total 1\n") {

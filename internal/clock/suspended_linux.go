@@ -31,6 +31,10 @@ func suspended() time.Duration {
 	return best
 }
 
+// SinceBoot returns how long ago the machine was booted, time asleep included: the same
+// clock for every process until the next boot. It reports false where the system has none.
+func SinceBoot() (time.Duration, bool) { return read(unix.CLOCK_BOOTTIME), true }
+
 // read returns a clock that every Linux since 2.6.39 has, so it cannot fail.
 func read(clock int32) time.Duration {
 	var ts unix.Timespec
