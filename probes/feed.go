@@ -28,6 +28,8 @@ type feed struct {
 	// last reported one; it rests if there is none.
 	unheard *pulse
 
+	end context.CancelFunc // ends the prober for good; of the loop alone
+
 	mu      sync.Mutex // guards all that follows and what lines say that it guards
 	current *line      // written by the loop alone, which therefore reads it without mu
 	stints  []stint    // in order; the last one is of current

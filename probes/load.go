@@ -85,27 +85,6 @@ func (l *loads) close() {
 	}
 }
 
-// addLoaded makes the lines for links under load and their groups. They plan nothing
-// until SetLoad turns probes to them.
-func (r *Runner) addLoaded() {
-	idle, groups := r.groups, map[groupKey]*group{}
-	for _, g := range idle {
-		loaded := &group{
-			schedule: newSchedule(r.options.Spacing, r.options.LoadInterval, fork(r.options.Rand)),
-			interval: r.options.LoadInterval, loaded: true,
-		}
-		groups[groupKeyOf(g.lines[0].key)] = loaded
-		r.groups = append(r.groups, loaded)
-	}
-	for _, f := range r.feeds {
-		for _, load := range []perigee.Load{perigee.LoadDown, perigee.LoadUp} {
-			config := f.lines[0].streamConfig
-			config.key.Load, config.interval = load, r.options.LoadInterval
-			groups[groupKeyOf(config.key)].add(r.addLine(f, config))
-		}
-	}
-}
-
 // turn has the probes of each link go to the lines of its load, from the last look on: up
 // to it all that was due has been planned, so each instant is of one load. Instants of
 // the groups that were awake do not move.

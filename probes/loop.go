@@ -48,13 +48,20 @@ func (r *Runner) measure(ctx context.Context) {
 	defer r.loads.close()
 	timer.Reset(0)
 	for {
+		reloads := r.reloads
+		if r.reload != nil {
+			reloads = nil // one at a time
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
 		case <-r.loads.asked:
+		case c := <-reloads:
+			r.prepare(c)
 		}
 		r.look()
+		r.applyReload()
 		done := true
 		for _, g := range r.groups {
 			r.sendDue(g)
@@ -137,7 +144,7 @@ func (r *Runner) stopped(c change, then, now perigee.Reading) {
 	if c.stopped == perigee.GapSuspended {
 		cause, detail = "the machine was suspended", fmt.Sprintf("the machine was suspended for %v", round(c.asleep))
 	}
-	for _, l := range r.lines {
+	for _, l := range r.open() {
 		l.interrupt(r.before.Mono, cause)
 	}
 	if !r.sending {
@@ -210,12 +217,13 @@ func (r *Runner) collectResults() {
 	r.collect = r.before.Mono + collectEvery
 	b := r.pending
 	r.pending = perigee.Batch{}
-	for _, l := range r.lines {
+	for _, l := range r.open() {
 		l.collect(r.before.Mono, &b)
 	}
-	for _, f := range r.feeds {
+	for _, f := range r.openFeeds() {
 		b.Events = append(b.Events, f.takeEvents()...)
 	}
+	r.retire()
 	slices.SortStableFunc(b.Samples, func(a, c perigee.Sample) int { return a.Start.Compare(c.Start) })
 	r.recorder.push(b)
 }
@@ -244,7 +252,7 @@ func (r *Runner) drain() {
 // quiet reports whether all probes are decided and the last was some time ago.
 func (r *Runner) quiet() bool {
 	last := time.Duration(math.MinInt64)
-	for _, l := range r.lines {
+	for _, l := range r.open() {
 		n, decided := l.undecided()
 		if n > 0 {
 			return false
@@ -258,10 +266,10 @@ func (r *Runner) quiet() bool {
 func (r *Runner) flush() {
 	b := r.pending
 	r.pending = perigee.Batch{}
-	for _, l := range r.lines {
+	for _, l := range r.open() {
 		l.flush(&b)
 	}
-	for _, f := range r.feeds {
+	for _, f := range r.openFeeds() {
 		b.Events = append(b.Events, f.takeEvents()...)
 	}
 	slices.SortStableFunc(b.Samples, func(a, c perigee.Sample) int { return a.Start.Compare(c.Start) })

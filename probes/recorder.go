@@ -34,15 +34,16 @@ type recorder struct {
 	rng    *rand.Rand // of run alone
 	site   string
 
-	samplesLimit    int // samples that may wait
-	singletonsLimit int // of these, with their singletons
-
 	wake    chan struct{} // capacity 1: something was pushed
 	closing chan struct{} // closed when nothing more will be pushed
 
 	attempt *pulse // when the store was asked; resting while it is not
 
-	mu       sync.Mutex // guards all that follows
+	mu sync.Mutex // guards all that follows
+
+	samplesLimit    int // samples that may wait
+	singletonsLimit int // of these, with their singletons
+
 	queue    []perigee.Batch
 	waiting  int // samples in queue
 	inHand   int // samples that are being written
@@ -57,12 +58,20 @@ type recorder struct {
 }
 
 func newRecorder(o Options, rng *rand.Rand) *recorder {
-	perHour := func(d time.Duration) int { return len(o.Streams) * max(2, int(d/o.Window)) }
-	return &recorder{
+	r := &recorder{
 		record: o.Record, clock: o.Clock, rng: rng, site: o.Site,
-		samplesLimit: perHour(keepSamples), singletonsLimit: perHour(keepSingletons),
 		wake: make(chan struct{}, 1), closing: make(chan struct{}), attempt: newPulse(),
 	}
+	r.resize(len(o.Streams), o.Window)
+	return r
+}
+
+// resize sets how much may wait by how much is measured.
+func (r *recorder) resize(streams int, window time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	perHour := func(d time.Duration) int { return streams * max(2, int(d/window)) }
+	r.samplesLimit, r.singletonsLimit = perHour(keepSamples), perHour(keepSingletons)
 }
 
 // push queues a batch, which belongs to the recorder from now on.

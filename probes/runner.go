@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -72,16 +73,24 @@ type Options struct {
 type Runner struct {
 	options  Options
 	clock    perigee.Clock
-	feeds    []*feed  // as in Options.Streams
-	lines    []*line  // likewise, then those under load
-	groups   []*group // lines that send at the same instants; first those without load
+	groups   []*group // lines that send at the same instants
 	loads    loads
 	grid     grid
 	recorder *recorder
 	horizon  time.Duration // the longest late horizon
 	started  atomic.Bool
-	looked   *pulse // when the loop last looked at the clocks
+	looked   *pulse       // when the loop last looked at the clocks
 	epoch    atomic.Int64 // in effect once the time of day is known
+
+	mu    sync.RWMutex // guards what follows, which the loop alone changes, and reads without
+	feeds []*feed      // as in Options.Streams
+	lines []*line      // likewise, then those under load
+
+	reloads chan *reload
+	ended   chan struct{} // closed when no more probes are planned
+
+	supervisors sync.WaitGroup  // of the probers
+	proberCtx   context.Context // what their contexts come from
 
 	// What follows belongs to the goroutine of Run.
 	before  perigee.Reading // the last look at the clocks
@@ -89,12 +98,15 @@ type Runner struct {
 	sending bool            // whether probes are planned
 	collect time.Duration   // when results are next collected
 	pending perigee.Batch   // gaps and events for the next batch
+	reload  *reload         // in effect from the next border on; nil: none
+	retired []*feed         // not measured any more, with windows that are not closed yet
 }
 
 // group is the lines that probe the same target over different links. They send at the
 // same instants, so that what the target does cancels out in a comparison. A line that
 // is not current leaves its instants to the others.
 type group struct {
+	key      groupKey
 	lines    []*line
 	seqs     []perigee.Seq // of the instant being sent, per line
 	schedule Schedule
@@ -122,6 +134,33 @@ func groupKeyOf(s perigee.Stream) groupKey { return groupKey{s.Target, s.Method,
 
 // New checks o and returns a runner. Errors have CodeInvalid.
 func New(o Options) (*Runner, error) {
+	o = withDefaults(o)
+	if err := check(o); err != nil {
+		return nil, &perigee.Error{Code: perigee.CodeInvalid, Message: "probes: " + err.Error()}
+	}
+	r := &Runner{
+		options: o, clock: o.Clock, loads: newLoads(),
+		grid:     grid{window: o.Window, epoch: o.Epoch},
+		recorder: newRecorder(o, fork(o.Rand)), looked: newPulse(),
+		reloads: make(chan *reload), ended: make(chan struct{}),
+	}
+	r.epoch.Store(o.Epoch)
+	for _, s := range o.Streams {
+		r.feeds = append(r.feeds, r.newFeed(o, s))
+	}
+	r.lines = linesOf(r.feeds)
+	for _, l := range r.lines {
+		r.join(l)
+	}
+	return r, nil
+}
+
+// SetEpoch replaces Options.Epoch. It is for a clock that begins with provisional times,
+// before it shows the time of day: that is when the epoch takes effect.
+func (r *Runner) SetEpoch(epoch int64) { r.epoch.Store(epoch) }
+
+// withDefaults returns o with what is left out.
+func withDefaults(o Options) Options {
 	if o.Interval == 0 {
 		o.Interval = DefaultInterval
 	}
@@ -140,45 +179,47 @@ func New(o Options) (*Runner, error) {
 	if o.LoadInterval == 0 {
 		o.LoadInterval = min(DefaultLoadInterval, o.Interval)
 	}
-	if err := check(o); err != nil {
-		return nil, &perigee.Error{Code: perigee.CodeInvalid, Message: "probes: " + err.Error()}
-	}
-	r := &Runner{
-		options: o, clock: o.Clock, loads: newLoads(),
-		grid:     grid{window: o.Window, epoch: o.Epoch},
-		recorder: newRecorder(o, fork(o.Rand)), looked: newPulse(),
-	}
-	r.epoch.Store(o.Epoch)
-	groups := map[groupKey]*group{}
-	for _, s := range o.Streams {
-		f := &feed{prober: s.Prober, clock: o.Clock, rng: fork(o.Rand), unheard: newPulse()}
-		l := r.addLine(f, streamConfig{key: s.Key, interval: o.Interval, lossTimeout: s.LossTimeout})
-		f.current, f.stints = l, []stint{{line: l}}
-		r.feeds = append(r.feeds, f)
-		key := groupKeyOf(s.Key)
-		g := groups[key]
-		if g == nil {
-			g = &group{schedule: newSchedule(o.Spacing, o.Interval, fork(o.Rand)), interval: o.Interval}
-			groups[key] = g
-			r.groups = append(r.groups, g)
-		}
-		g.add(l)
-	}
-	r.addLoaded()
-	return r, nil
+	return o
 }
 
-// SetEpoch replaces Options.Epoch. It is for a clock that begins with provisional times,
-// before it shows the time of day: that is when the epoch takes effect.
-func (r *Runner) SetEpoch(epoch int64) { r.epoch.Store(epoch) }
+// newFeed makes the feed of a stream of o, and its lines.
+func (r *Runner) newFeed(o Options, s Stream) *feed {
+	f := &feed{prober: s.Prober, clock: o.Clock, rng: fork(o.Rand), unheard: newPulse()}
+	for _, load := range []perigee.Load{s.Key.Load, perigee.LoadDown, perigee.LoadUp} {
+		c := streamConfig{key: s.Key, interval: o.Interval, lossTimeout: s.LossTimeout}
+		if load != s.Key.Load {
+			c.key.Load, c.interval = load, o.LoadInterval
+		}
+		f.lines = append(f.lines, newLine(f, c, o.OutageAfter, o.OnSingleton))
+		r.horizon = max(r.horizon, c.horizon())
+	}
+	f.current, f.stints = f.lines[0], []stint{{line: f.lines[0]}}
+	return f
+}
 
-// addLine makes a line of f.
-func (r *Runner) addLine(f *feed, c streamConfig) *line {
-	l := newLine(f, c, r.options.OutageAfter, r.options.OnSingleton)
-	f.lines = append(f.lines, l)
-	r.lines = append(r.lines, l)
-	r.horizon = max(r.horizon, c.horizon())
-	return l
+// linesOf returns the lines of feeds, first those without load.
+func linesOf(feeds []*feed) (lines []*line) {
+	for _, f := range feeds {
+		lines = append(lines, f.lines[0])
+	}
+	for _, f := range feeds {
+		lines = append(lines, f.lines[1:]...)
+	}
+	return lines
+}
+
+// join adds l to its group, which is made if there is none, and returns that.
+func (r *Runner) join(l *line) *group {
+	key, loaded := groupKeyOf(l.key), l != l.feed.lines[0]
+	i := slices.IndexFunc(r.groups, func(g *group) bool { return g.key == key && g.loaded == loaded })
+	if i < 0 {
+		i = len(r.groups)
+		r.groups = append(r.groups, &group{
+			key: key, schedule: newSchedule(r.options.Spacing, l.interval, fork(r.options.Rand)), interval: l.interval, loaded: loaded,
+		})
+	}
+	r.groups[i].add(l)
+	return r.groups[i]
 }
 
 func check(o Options) error {
@@ -252,21 +293,32 @@ func (r *Runner) Run(ctx context.Context) error {
 
 	recorded := make(chan error, 1)
 	go func() { recorded <- r.recorder.run(storeCtx) }()
-	var supervisors sync.WaitGroup
+	r.proberCtx = proberCtx
 	for _, f := range r.feeds {
-		supervisors.Go(func() { f.supervise(proberCtx) })
+		r.launch(f)
 	}
 
 	r.measure(ctx)
+	close(r.ended)
 	r.drain()
 	endProbers()
-	err := wait(&supervisors)
+	err := wait(&r.supervisors)
 	r.flush()
 
 	r.recorder.close()
 	giveUp := time.AfterFunc(recordTimeout, endStore)
 	defer giveUp.Stop()
 	return errors.Join(err, <-recorded)
+}
+
+// launch has f's prober run until its end is called, or Run ends.
+func (r *Runner) launch(f *feed) {
+	ctx, end := context.WithCancel(r.proberCtx)
+	f.end = end
+	r.supervisors.Go(func() {
+		defer end()
+		f.supervise(ctx)
+	})
 }
 
 // wait waits for the supervisors, but not for ever: a prober that does not end when it

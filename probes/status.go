@@ -32,8 +32,11 @@ type Status struct {
 // Status returns the status of every stream in the order of Options.Streams, then of the
 // streams under load that have been measured.
 func (r *Runner) Status() []Status {
-	all := make([]Status, 0, len(r.lines))
-	for _, l := range r.lines {
+	r.mu.RLock()
+	lines := r.lines
+	r.mu.RUnlock()
+	all := make([]Status, 0, len(lines))
+	for _, l := range lines {
 		if s, ok := l.status(); ok {
 			all = append(all, s)
 		}

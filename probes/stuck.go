@@ -61,7 +61,10 @@ func (r *Runner) Stuck(limit time.Duration) error {
 	if d := r.recorder.attempt.silent(now); d > limit {
 		return stuck("the store has not answered", d)
 	}
-	for _, f := range r.feeds {
+	r.mu.RLock()
+	feeds := r.feeds // replaced as a whole, never changed
+	r.mu.RUnlock()
+	for _, f := range feeds {
 		if d := f.unheard.silent(now); d > limit+f.lines[0].horizon()+decisionGrace {
 			return stuck(fmt.Sprintf("the prober of %s over link %s has not reported", f.name(), f.key().Link), d)
 		}
