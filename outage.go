@@ -67,7 +67,9 @@ type EventKind string
 const (
 	EventStarted        EventKind = "started"
 	EventStopped        EventKind = "stopped"
+	EventReloaded       EventKind = "reloaded" // the configuration was read again; Detail as of started
 	EventProberRestart  EventKind = "prober_restarted"
+	EventPartRestart    EventKind = "part_restarted"  // of the monitor, other than a prober
 	EventRebound        EventKind = "rebound"         // the link's device or address changed
 	EventTargetResolved EventKind = "target_resolved" // a target's address changed
 	EventClockForward   EventKind = "clock_set_forward"

@@ -24,14 +24,14 @@ const recordTraffic = time.Minute
 // An account keeps what this service moves over each link, by purpose, and beside it what
 // the link's device moved by the kernel's own counters. It survives restarts.
 type account struct {
-	site    string
-	store   *sqlite.Store // nil: nothing is kept
-	now     func() time.Time
-	size    map[perigee.Family]int64 // bytes of a probe's IP packet
-	binders map[perigee.LinkID]*bind.Binder
-	boot    string
+	site  string
+	store *sqlite.Store // nil: nothing is kept
+	now   func() time.Time
+	boot  string
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex                      // guards what follows
+	size    map[perigee.Family]int64        // bytes of a probe's IP packet
+	binders map[perigee.LinkID]*bind.Binder // never changed, but replaced
 	ledgers map[perigee.LinkID]*probes.Ledger
 	totals  map[perigee.LinkID]map[perigee.Purpose]int64               // since the start
 	owed    map[time.Time]map[perigee.LinkID]map[perigee.Purpose]int64 // not in the store yet
@@ -40,34 +40,61 @@ type account struct {
 }
 
 // newAccount reads what was counted in earlier lives.
-func newAccount(ctx context.Context, store *sqlite.Store, p plan, now func() time.Time) (_ *account, err error) {
+func newAccount(ctx context.Context, store *sqlite.Store, p plan, now func() time.Time) (*account, error) {
 	a := &account{
-		site: p.site.Name, store: store, now: now, size: map[perigee.Family]int64{perigee.IPv4: p.packet(perigee.IPv4), perigee.IPv6: p.packet(perigee.IPv6)},
-		binders: map[perigee.LinkID]*bind.Binder{}, boot: bootID(),
+		site: p.site.Name, store: store, now: now, boot: bootID(),
 		ledgers: map[perigee.LinkID]*probes.Ledger{}, totals: map[perigee.LinkID]map[perigee.Purpose]int64{}, owed: map[time.Time]map[perigee.LinkID]map[perigee.Purpose]int64{},
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, a.Close())
-		}
-	}()
+	return a, a.Reload(ctx, p)
+}
+
+// Reload keeps the account of the links of p from now on. What was counted stands.
+func (a *account) Reload(ctx context.Context, p plan) error {
+	binders := map[perigee.LinkID]*bind.Binder{}
+	ledgers := map[perigee.LinkID]*probes.Ledger{}
 	for _, l := range p.probed() {
-		ledger := &probes.Ledger{}
-		if store != nil {
-			counted, err := store.Ledger(ctx, a.site, l.ID, time.Time{}) // all: the clock may be wrong now
-			if err != nil {
-				return nil, err
-			}
-			for _, m := range counted {
-				ledger.Add(probes.Moved{At: m.At, Purpose: m.Purpose, Bytes: m.Bytes})
-			}
+		b, err := bind.New(bindOptions(l))
+		if err != nil {
+			return errors.Join(fmt.Errorf("link %s: %w", l.ID, err), closeAll(binders))
 		}
-		a.ledgers[l.ID], a.totals[l.ID] = ledger, map[perigee.Purpose]int64{}
-		if a.binders[l.ID], err = bind.New(bindOptions(l)); err != nil {
-			return nil, fmt.Errorf("link %s: %w", l.ID, err)
+		binders[l.ID], ledgers[l.ID] = b, &probes.Ledger{}
+		if a.store == nil || a.knows(l.ID) {
+			continue
+		}
+		counted, err := a.store.Ledger(ctx, a.site, l.ID, time.Time{}) // all: the clock may be wrong now
+		if err != nil {
+			return errors.Join(err, closeAll(binders))
+		}
+		for _, m := range counted {
+			ledgers[l.ID].Add(probes.Moved{At: m.At, Purpose: m.Purpose, Bytes: m.Bytes})
 		}
 	}
-	return a, nil
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	old := a.binders
+	a.size = map[perigee.Family]int64{perigee.IPv4: p.packet(perigee.IPv4), perigee.IPv6: p.packet(perigee.IPv6)}
+	a.binders = binders
+	for id, ledger := range ledgers { // of a link that is gone, what is under way still counts
+		if a.ledgers[id] == nil {
+			a.ledgers[id], a.totals[id] = ledger, map[perigee.Purpose]int64{}
+		}
+	}
+	return closeAll(old)
+}
+
+// knows reports whether a link has a ledger.
+func (a *account) knows(link perigee.LinkID) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.ledgers[link] != nil
+}
+
+func closeAll(binders map[perigee.LinkID]*bind.Binder) error {
+	var errs []error
+	for _, b := range binders {
+		errs = append(errs, b.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // bootID identifies the system's boot, since which its devices count; empty where the
@@ -81,12 +108,13 @@ func bootID() string {
 }
 
 // Close gives back what looks at devices.
-func (a *account) Close() error {
-	var errs []error
-	for _, b := range a.binders {
-		errs = append(errs, b.Close())
-	}
-	return errors.Join(errs...)
+func (a *account) Close() error { return closeAll(a.devices()) }
+
+// devices returns what looks at devices.
+func (a *account) devices() map[perigee.LinkID]*bind.Binder {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.binders
 }
 
 // add counts bytes that were moved over a link.
@@ -149,12 +177,15 @@ func (a *account) deviceSince(ctx context.Context, link perigee.LinkID, from tim
 // probed counts what the probes of stored samples moved: an echo request for each that
 // was sent, and as much for each reply.
 func (a *account) probed(samples []perigee.Sample) {
+	a.mu.Lock()
+	size := a.size
+	a.mu.Unlock()
 	for _, s := range samples {
 		if s.Stream.Target == perigee.FirstHop {
 			continue // it does not leave the house
 		}
 		c := s.Counts
-		a.add(s.Stream.Link, perigee.PurposeProbing, (c.Sent+c.Received+c.Late+c.Duplicates)*a.size[s.Stream.Family])
+		a.add(s.Stream.Link, perigee.PurposeProbing, (c.Sent+c.Received+c.Late+c.Duplicates)*size[s.Stream.Family])
 	}
 }
 
@@ -168,7 +199,7 @@ func (a *account) spent(link perigee.LinkID, b probes.Budget, now time.Time) pro
 // device returns what the kernel says that a link's device has moved since it came up:
 // bytes of IP packets of everybody.
 func (a *account) device(link perigee.LinkID) (bind.DeviceCounters, error) {
-	b := a.binders[link]
+	b := a.devices()[link]
 	if b == nil {
 		return bind.DeviceCounters{}, &perigee.Error{Code: perigee.CodeNotFound, Message: fmt.Sprintf("link %s is not measured", link)}
 	}
@@ -193,7 +224,7 @@ func (a *account) record(ctx context.Context) error {
 			a.owe(at, links)
 		}
 	}
-	for link := range a.binders {
+	for link := range a.devices() {
 		c, err := a.device(link)
 		if err != nil {
 			continue // a device that is away counts nothing

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -17,14 +19,12 @@ import (
 	"perigee/api"
 	"perigee/internal/config"
 	"perigee/probes"
-	"perigee/storage"
 	"perigee/storage/sqlite"
 )
 
 // A daemon measures a plan into a store and answers from it.
 type daemon struct {
 	s        streams
-	plan     plan
 	clock    *bootClock
 	held     *holding // what was measured before the time of day was known
 	store    *sqlite.Store
@@ -32,10 +32,17 @@ type daemon struct {
 	appends  appends
 	feed     api.Feed
 	account  *account
-	transfer *transferring
-	measure  *measuring
-	forward  *forwarding // nil: nowhere
 	listener net.Listener
+
+	latencies *probes.Latencies
+	probers   definedProbers // of the runner; of newDaemon, then of Reload alone
+	answers   atomic.Pointer[http.Handler]
+
+	reloading sync.Mutex // held while a configuration comes into effect
+	live      liveParts  // what runs; guarded by reloading
+
+	mu sync.RWMutex // guards parts
+	parts
 }
 
 // newDaemon opens the store, records the gap since its last life and builds the
@@ -46,7 +53,8 @@ func newDaemon(ctx context.Context, s streams, p plan, listener net.Listener, li
 	if err := permitted(p); err != nil {
 		return nil, err
 	}
-	d := &daemon{s: s, plan: p, listener: listener}
+	d := &daemon{s: s, listener: listener, latencies: probes.NewLatencies(latencyReach)}
+	d.plan = p
 	d.store, err = sqlite.Open(ctx, storeFile(p.storePath), sqlite.Options{})
 	if err != nil {
 		return nil, err
@@ -81,19 +89,13 @@ func newDaemon(ctx context.Context, s streams, p plan, listener net.Listener, li
 	if d.account, err = newAccount(ctx, d.store, p, d.now); err != nil {
 		return nil, err
 	}
-	if p.influxdb != nil {
-		d.forward, err = newForwarding(ctx, d.store, forwardOptions{
-			links: p.links, metered: p.metered, db: *p.influxdb, now: d.now, log: s.log(),
-			account: func(link perigee.LinkID, bytes int64) { d.account.add(link, perigee.PurposeOutbox, bytes) },
-			monitor: func(ctx context.Context) (perigee.MonitorState, error) { return d.transfer.monitorState(ctx) },
-		})
-		if err != nil {
-			return nil, err
-		}
+	streams, probers, err := measuredStreams(p, d.clock.read, nil)
+	if err != nil {
+		return nil, err
 	}
-	latencies := probes.NewLatencies(latencyReach)
-	d.runner, err = newMeasurement(p, measurementOptions{
-		clock: d.clock.read, epoch: epoch, limit: limit, record: d.record, singleton: latencies.Singleton,
+	d.probers = probers
+	d.runner, err = newRunner(p, streams, measurementOptions{
+		clock: d.clock.read, epoch: epoch, limit: limit, record: d.record, singleton: d.latencies.Singleton,
 	})
 	if err != nil {
 		return nil, err
@@ -101,15 +103,10 @@ func newDaemon(ctx context.Context, s streams, p plan, listener net.Listener, li
 	for _, st := range d.runner.Status() {
 		d.feed.Expect(st.Stream)
 	}
-	history, err := d.transfersSince(ctx, d.now().Add(-historyReach))
-	if err != nil {
+	if d.forward, err = d.newForward(ctx, p); err != nil {
 		return nil, err
 	}
-	d.transfer, err = newTransferring(p, transferringOptions{
-		clock: d.clock.guessed, account: d.account, latencies: latencies, setLoad: d.runner.SetLoad, hold: d.hold,
-		record: d.record, log: s.log(), horizon: p.horizon(), history: history,
-	})
-	if err != nil {
+	if d.transfer, err = d.newTransfer(ctx, p); err != nil {
 		return nil, err
 	}
 	d.measure = newMeasuring(d.transfer, p, d.now)
@@ -150,10 +147,11 @@ func (d *daemon) append(ctx context.Context, b perigee.Batch) (perigee.Batch, bo
 
 // hold keeps forwarding off the network.
 func (d *daemon) hold(ctx context.Context) (release func()) {
-	if d.forward == nil {
+	forward := d.current().forward
+	if forward == nil {
 		return func() {}
 	}
-	return d.forward.outbox.Hold(ctx)
+	return forward.outbox.Hold(ctx)
 }
 
 // transfersSince returns the transfers of this site that were made since from.
@@ -177,7 +175,7 @@ func (d *daemon) recordStart(ctx context.Context, previous perigee.Run, now time
 	}
 	b := perigee.Batch{
 		Gaps:   probes.StartupGaps(previous, measured, now),
-		Events: []perigee.Event{{Site: d.plan.site.Name, Time: now, Kind: perigee.EventStarted, Detail: "perigee " + buildInfo().Version}},
+		Events: []perigee.Event{{Site: d.plan.site.Name, Time: now, Kind: perigee.EventStarted, Detail: d.plan.measuredBy()}},
 	}
 	if b, dated, err := d.append(ctx, b); err != nil || !dated {
 		return err
@@ -185,6 +183,16 @@ func (d *daemon) recordStart(ctx context.Context, previous perigee.Run, now time
 		d.feed.Publish(b) // nobody listens yet, but it is counted
 	}
 	return nil
+}
+
+// measuredBy says what measures: the version, and the hash of its configuration as
+// `perigee config check` tells it.
+func (p plan) measuredBy() string {
+	by := "perigee " + buildInfo().Version
+	if p.hash != "" {
+		by += ", configuration " + p.hash
+	}
+	return by
 }
 
 // measured returns what a store knows of the links that are probed.
@@ -207,52 +215,34 @@ func (d *daemon) Run(ctx context.Context) (err error) {
 	group, measuring := errgroup.WithContext(ctx)
 	keeping, stopKeeping := context.WithCancel(measuring)
 	defer stopKeeping()
+	d.reloading.Lock()
+	d.live = liveParts{group: group, ctx: keeping}
+	d.live.begin(d, d.parts)
+	d.reloading.Unlock()
 	group.Go(func() error {
 		// The page answers while the last windows are waited for.
 		defer stopServing()
 		defer stopKeeping()
-		transferring, stopTransfers := context.WithCancel(measuring)
-		ended := make(chan error, 1)
-		go func() {
-			if !d.clock.await(transferring) { // when what is due depends on the time of day
-				ended <- nil
-				return
-			}
-			ended <- d.transfer.Run(transferring)
-		}()
 		err := d.runner.Run(measuring)
-		stopTransfers()
-		d.measure.Close()
-		return errors.Join(err, <-ended)
+		d.live.end(d)
+		return err
 	})
 	group.Go(func() error {
 		if d.listener == nil {
 			return nil
 		}
-		return api.ServeTLS(serving, d.listener, d.handler(), d.plan.door.certificates)
+		d.answer()
+		return api.ServeTLS(serving, d.listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			(*d.answers.Load()).ServeHTTP(w, r)
+		}), d.current().plan.door.certificates)
 	})
 	group.Go(func() error { return d.held.Run(keeping, d.runner.SetEpoch, d.woken) })
-	group.Go(func() error {
-		if !d.clock.await(keeping) {
-			return nil
-		}
-		keeper := storage.Keeper{Store: d.store, Retention: d.plan.retention, Now: d.now,
-			Failed: func(err error) { d.s.notef("perigee: keeping the store in order: %v", err) }}
-		return keeper.Run(keeping)
-	})
 	group.Go(func() error { return d.account.Run(keeping) })
-	if d.forward != nil {
-		group.Go(func() error {
-			if !d.clock.await(keeping) {
-				return nil
-			}
-			return d.forward.Run(keeping)
-		})
-	}
 	err = group.Wait()
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	return errors.Join(err, d.account.record(ending), d.account.Close(), d.transfer.Close(), d.recordEnd(ending))
+	// The last bytes of the way to the database are counted when it is closed.
+	return errors.Join(err, d.forward.Close(), d.account.record(ending), d.account.Close(), d.transfer.Close(), d.recordEnd(ending))
 }
 
 // recordEnd stores that measuring ended properly.
@@ -265,17 +255,18 @@ func (d *daemon) recordEnd(ctx context.Context) error {
 
 // handler answers the API and the page from the store.
 func (d *daemon) handler() http.Handler {
-	o := answering(d.s, d.store, d.plan.door)
-	o.Now, o.Ready, o.Feed, o.Outbox = d.now, d.ready, &d.feed, d.forward.api()
-	o.Budget, o.Measure, o.Clock = d.transfer, d.measure, clockQuality
+	now := d.current()
+	o := answering(d.s, d.store, now.plan.door)
+	o.Now, o.Ready, o.Feed, o.Outbox = d.now, d.ready, &d.feed, now.forward.api()
+	o.Budget, o.Measure, o.Clock = now.transfer, now.measure, clockQuality
 	o.Collectors = d.collectors()
 	return api.New(o)
 }
 
 // woken has what waits in the store forwarded.
 func (d *daemon) woken() {
-	if d.forward != nil {
-		d.forward.outbox.Wake()
+	if forward := d.current().forward; forward != nil {
+		forward.outbox.Wake()
 	}
 }
 
@@ -289,8 +280,8 @@ func (d *daemon) ready(ctx context.Context) []api.Check {
 	if err := d.runner.StoreError(); err != nil {
 		checks = append(checks, api.Check{Name: "recording", Reason: err.Error()})
 	}
-	if d.forward != nil {
-		checks = append(checks, d.forward.check())
+	if forward := d.current().forward; forward != nil {
+		checks = append(checks, forward.check())
 	}
 	for _, st := range d.runner.Status() {
 		c := api.Check{Name: fmt.Sprintf("stream %s to %s", st.Stream.Link, st.Stream.Target), OK: st.Running}

@@ -67,14 +67,14 @@ func (d *dating) begin(ctx context.Context, h *holding, early *sqlite.Store, boo
 		}
 		d.boot, d.begun = boot.Add(time.Duration(d.epoch)), true
 	}
-	measured, err := h.plan.measured(ctx, h.main)
+	measured, err := h.planned().measured(ctx, h.main)
 	if err != nil {
 		return err
 	}
 	if err := h.main.Append(ctx, perigee.Batch{Gaps: probes.StartupGaps(d.previous, measured, d.date(first))}); err != nil {
 		return err
 	}
-	return early.Append(ctx, perigee.Batch{Events: []perigee.Event{{Site: h.plan.site.Name, Time: time.Unix(0, 0).Add(h.clock.sinceBoot(h.clock.real())),
+	return early.Append(ctx, perigee.Batch{Events: []perigee.Event{{Site: h.planned().site.Name, Time: time.Unix(0, 0).Add(h.clock.sinceBoot(h.clock.real())),
 		Kind: perigee.EventClockSet, Detail: datedMark + d.boot.UTC().Format(time.RFC3339Nano)}}})
 }
 
@@ -141,7 +141,7 @@ func (d *dating) move(ctx context.Context, h *holding, early *sqlite.Store, move
 		}
 	}
 	if windows > 0 {
-		b.Events = append(b.Events, perigee.Event{Site: h.plan.site.Name, Time: from, Kind: perigee.EventClockUnset, Detail: "the clock had not been set since the machine was switched on"})
+		b.Events = append(b.Events, perigee.Event{Site: h.planned().site.Name, Time: from, Kind: perigee.EventClockUnset, Detail: "the clock had not been set since the machine was switched on"})
 	}
 	return flush()
 }

@@ -106,9 +106,16 @@ func (f *forwarding) count(local netip.Addr, bytes int64) {
 
 // Run forwards until ctx ends, and for a few seconds more what is still pending.
 func (f *forwarding) Run(ctx context.Context) error {
-	err := f.outbox.Run(ctx)
+	return errors.Join(f.outbox.Run(ctx), f.Close())
+}
+
+// Close gives back the connection and what holds its binding; f may be nil.
+func (f *forwarding) Close() error {
+	if f == nil {
+		return nil
+	}
 	f.client.Close()
-	return errors.Join(err, f.way.Close())
+	return f.way.Close()
 }
 
 // api is what the API may ask of f; nil, which says that nothing is forwarded, if f is.

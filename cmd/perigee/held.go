@@ -37,11 +37,11 @@ const (
 // killed meanwhile is moved by the next.
 type holding struct {
 	main  *sqlite.Store
-	plan  plan
 	clock *bootClock
 	s     streams
 
 	mu    sync.RWMutex // guards what follows; held for reading while something is stored
+	plan  plan
 	early *sqlite.Store
 	file  string    // of early
 	boot  time.Time // when the machine's boot was; zero until that is known
@@ -74,7 +74,7 @@ func newHolding(ctx context.Context, main *sqlite.Store, p plan, c *bootClock, s
 
 // fileOf returns where results of a boot are held.
 func (h *holding) fileOf(boot string) string {
-	return filepath.Join(filepath.Dir(storeFile(h.plan.storePath)), heldPrefix+cmp.Or(boot, "unknown")+heldSuffix)
+	return filepath.Join(filepath.Dir(storeFile(h.planned().storePath)), heldPrefix+cmp.Or(boot, "unknown")+heldSuffix)
 }
 
 // Close closes what is held.
@@ -85,6 +85,25 @@ func (h *holding) Close() error {
 		return nil
 	}
 	return h.early.Close()
+}
+
+// Describe records the links of p.
+func (h *holding) Describe(ctx context.Context, p plan) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.plan = p
+	err := h.main.Describe(ctx, p.site, p.links)
+	if h.early != nil {
+		err = errors.Join(err, h.early.Describe(ctx, p.site, p.links))
+	}
+	return err
+}
+
+// planned returns what is measured.
+func (h *holding) planned() plan {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.plan
 }
 
 // active returns the store of what is measured now.
@@ -262,7 +281,7 @@ func (h *holding) giveUp(ctx context.Context, early *sqlite.Store) (*perigee.Eve
 	if windows == 0 {
 		return nil, nil
 	}
-	return &perigee.Event{Site: h.plan.site.Name, Time: h.clock.read().Wall, Kind: perigee.EventStoreFailed, Detail: fmt.Sprintf(
+	return &perigee.Event{Site: h.planned().site.Name, Time: h.clock.read().Wall, Kind: perigee.EventStoreFailed, Detail: fmt.Sprintf(
 		"%d windows of %v were given up: the machine was switched off before its clock was set, so nobody knows when they were measured",
 		windows, last.Sub(first).Round(time.Second))}, nil
 }

@@ -53,6 +53,13 @@ func (m *measuring) Close() {
 	m.wait.Wait()
 }
 
+// remember takes over what can be asked about from another, which is closed.
+func (m *measuring) remember(other *measuring) {
+	other.mu.Lock()
+	defer other.mu.Unlock()
+	m.states, m.count = other.states, other.count
+}
+
 // StartProbe implements api.Measure.
 func (m *measuring) StartProbe(_ context.Context, p api.ProbeRequest) (string, error) {
 	if _, ok := m.plan.link(perigee.LinkID(p.Link)); !ok {

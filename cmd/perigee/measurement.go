@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"time"
 
 	"perigee"
 	"perigee/internal/config"
@@ -27,44 +28,79 @@ type measurementOptions struct {
 // newMeasurement builds the probers of every link and target of p and the runner
 // that drives them.
 func newMeasurement(p plan, o measurementOptions) (*probes.Runner, error) {
+	streams, _, err := measuredStreams(p, o.clock, nil)
+	if err != nil {
+		return nil, err
+	}
+	return newRunner(p, streams, o)
+}
+
+// proberDefinition is what makes a prober: two with the same measure the same.
+type proberDefinition struct {
+	bind                  bind.Options
+	address               string
+	family                perigee.Family
+	lossTimeout, interval time.Duration
+	size                  int
+	toward                netip.Addr // where a first hop is asked for; else the zero value
+}
+
+// definedProbers are the probers that there are, by stream.
+type definedProbers map[perigee.Stream]struct {
+	proberDefinition
+	perigee.Prober
+}
+
+// measuredStreams returns what p measures. Of those that are defined as they were in
+// known, the probers are the same.
+func measuredStreams(p plan, clock perigee.Clock, known definedProbers) ([]probes.Stream, definedProbers, error) {
 	var all []probes.Stream
+	defined := definedProbers{}
 	for _, l := range p.probed() {
 		for _, t := range p.targetsOf(l) {
-			prober, err := icmp.New(icmp.Options{
-				Bind:        bindOptions(l),
-				Address:     t.Address,
-				Family:      family(t),
-				LossTimeout: p.lossTimeoutFor(l),
-				Interval:    min(p.interval, p.loadInterval()),
-				Size:        icmpHeader + p.size,
-				Clock:       o.clock,
-				Resolve:     resolver(t, l, p.somewhere()),
-			})
-			if err != nil {
-				return nil, fmt.Errorf("link %s to target %s: %w", l.ID, t.ID, err)
+			key := perigee.Stream{Site: p.site.Name, Link: l.ID, Target: t.ID,
+				Method: perigee.MethodICMP, Family: family(t), Load: perigee.LoadIdle}
+			entry := defined[key]
+			entry.proberDefinition = proberDefinition{
+				bind: bindOptions(l), address: t.Address, family: family(t), lossTimeout: p.lossTimeoutFor(l),
+				interval: min(p.interval, p.loadInterval()), size: icmpHeader + p.size,
 			}
-			all = append(all, probes.Stream{
-				Key: perigee.Stream{Site: p.site.Name, Link: l.ID, Target: t.ID,
-					Method: perigee.MethodICMP, Family: family(t), Load: perigee.LoadIdle},
-				Prober:      prober,
-				LossTimeout: p.lossTimeoutFor(l),
-			})
+			resolve := resolver(t, l, p.somewhere())
+			if resolve != nil {
+				entry.toward = p.somewhere()
+			}
+			if k, ok := known[key]; ok && k.proberDefinition == entry.proberDefinition {
+				entry.Prober = k.Prober
+			} else {
+				prober, err := icmp.New(icmp.Options{
+					Bind: entry.bind, Address: entry.address, Family: entry.family, LossTimeout: entry.lossTimeout,
+					Interval: entry.interval, Size: entry.size, Clock: clock, Resolve: resolve,
+				})
+				if err != nil {
+					return nil, nil, fmt.Errorf("link %s to target %s: %w", l.ID, t.ID, err)
+				}
+				entry.Prober = prober
+			}
+			defined[key] = entry
+			all = append(all, probes.Stream{Key: key, Prober: entry.Prober, LossTimeout: entry.lossTimeout})
 		}
 	}
-	return probes.New(probes.Options{
-		Site:         p.site.Name,
-		Streams:      all,
-		Interval:     p.interval,
-		LoadInterval: p.loadInterval(),
-		Window:       p.window,
-		OutageAfter:  p.outageAfter,
-		Limit:        o.limit,
-		Clock:        o.clock,
-		Rand:         rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
-		Epoch:        o.epoch,
-		Record:       o.record,
-		OnSingleton:  o.singleton,
-	})
+	return all, defined, nil
+}
+
+// newRunner makes the runner of p's streams.
+func newRunner(p plan, streams []probes.Stream, o measurementOptions) (*probes.Runner, error) {
+	options := runnerOptions(p, streams)
+	options.Limit, options.Clock, options.Epoch, options.Record, options.OnSingleton = o.limit, o.clock, o.epoch, o.record, o.singleton
+	options.Rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
+	return probes.New(options)
+}
+
+// runnerOptions are those that a plan says.
+func runnerOptions(p plan, streams []probes.Stream) probes.Options {
+	return probes.Options{
+		Site: p.site.Name, Streams: streams, Interval: p.interval, LoadInterval: p.loadInterval(), Window: p.window, OutageAfter: p.outageAfter,
+	}
 }
 
 // resolver returns what looks up the address of t: the link's gateway, if that is what t

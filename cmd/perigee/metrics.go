@@ -49,8 +49,9 @@ func (d *daemon) storeState(ctx context.Context) (api.StoreState, error) {
 
 // collectors are what /metrics tells beside what was measured.
 func (d *daemon) collectors() []prometheus.Collector {
+	now := d.current().plan
 	return []prometheus.Collector{
-		api.NewLinkCollector(d.plan.site, d.plan.links),
+		api.NewLinkCollector(now.site, now.links),
 		api.NewStoreCollector(d.storeState),
 	}
 }

@@ -22,7 +22,7 @@ const answeredWithin = time.Minute
 // status says in a line how measuring goes: how many streams were answered lately, and
 // the first that was not.
 func (d *daemon) status() string {
-	now, recent := d.now(), max(answeredWithin, 3*d.plan.interval)
+	now, recent := d.now(), max(answeredWithin, 3*d.current().plan.interval)
 	answered, total, begun, silent := 0, 0, false, ""
 	for _, st := range d.runner.Status() {
 		if st.Paused {

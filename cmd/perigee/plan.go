@@ -46,6 +46,7 @@ type plan struct {
 	door      door
 	warnings  []string
 	origin    string // where the plan came from, in words
+	hash      string // of the configuration; empty if there is none
 }
 
 // The places where a configuration is looked for when none is named.
@@ -154,6 +155,7 @@ func configuredPlan(c config.Config, file string) plan {
 		api:         c.API,
 		warnings:    c.Warnings,
 		origin:      "configuration " + file,
+		hash:        c.Hash(),
 	}
 	for _, t := range c.Targets {
 		if slices.Contains(c.Probes.ICMP.Targets, t.ID) {

@@ -290,7 +290,7 @@ func collectEvents(ctx context.Context, store perigee.Store, q question, r *docu
 			counts[e.Kind]++
 		}
 		switch {
-		case e.Kind == perigee.EventStarted && e.Detail != "" && !after:
+		case (e.Kind == perigee.EventStarted || e.Kind == perigee.EventReloaded) && e.Detail != "" && !after:
 			if before {
 				r.Measured = r.Measured[:0]
 			}

@@ -11,14 +11,15 @@ type runCommand struct {
 
 // Run implements the command.
 func (c runCommand) Run(ctx context.Context, s streams) error {
-	p, err := c.plan()
+	quiet := newRepeats(s.err)
+	defer quiet.Close()
+	s.err = quiet
+	signals, ignore := hangups()
+	defer ignore()
+	p, err := c.read()
 	if err != nil {
 		return err
 	}
-	if c.Store != "" {
-		p.storePath = c.Store
-	}
-	c.listenFlags.apply(&p.api)
 	ctx, stop := interruptible(ctx, s)
 	defer stop()
 	if p.door, err = openDoor(s, p.api); err != nil {
@@ -39,5 +40,18 @@ func (c runCommand) Run(ctx context.Context, s streams) error {
 	}
 	s.notef("%s  page and API at %s://%s/%s", p.describe(), p.door.scheme(), listener.Addr(), p.door.text(listener.Addr().String()))
 	defer d.service().tell(ctx, s)()
+	reloading, end := context.WithCancel(ctx)
+	defer d.reloadOn(reloading, signals, c.read)()
+	defer end()
 	return d.Run(ctx)
+}
+
+// read reads the plan, and what the command line says instead.
+func (c runCommand) read() (plan, error) {
+	p, err := c.plan()
+	if c.Store != "" {
+		p.storePath = c.Store
+	}
+	c.listenFlags.apply(&p.api)
+	return p, err
 }
