@@ -175,21 +175,27 @@ func (r *Runner) stepped(step time.Duration, now perigee.Reading) {
 
 func round(d time.Duration) time.Duration { return d.Round(time.Millisecond) }
 
-// sendDue plans the probes of a group that are due by the last look. One that is late
-// by an interval or more is skipped: another is due by then.
+// skipLate plans the probes of a group that are due before an instant and late by an
+// interval or more by the last look, and skips them: another is due by then.
+func (r *Runner) skipLate(g *group, before time.Duration) {
+	now := r.before.Mono
+	for ; g.next <= now-g.interval && g.next < before && !r.exhausted(g); g.next = g.schedule.Next(g.next) {
+		g.planned++
+		s := r.grid.at(g.next)
+		for _, l := range g.lines {
+			if l.current() {
+				l.skip(l.plan(s, g.next), "the monitor was late")
+			}
+		}
+	}
+}
+
+// sendDue plans the probes of a group that are due by the last look.
 func (r *Runner) sendDue(g *group) {
 	now := r.before.Mono
+	r.skipLate(g, math.MaxInt64)
 	for ; g.next <= now && !r.exhausted(g); g.next = g.schedule.Next(g.next) {
 		g.planned++
-		if now-g.next >= g.interval {
-			s := r.grid.at(g.next)
-			for _, l := range g.lines {
-				if l.current() {
-					l.skip(l.plan(s, g.next), "the monitor was late")
-				}
-			}
-			continue
-		}
 		for i, l := range g.lines {
 			if l.current() {
 				g.seqs[i] = l.plan(r.grid.cur, now)

@@ -93,6 +93,9 @@ func (r *Runner) applyReload() {
 		return // the next border then
 	}
 	r.reload = nil
+	for _, g := range r.groups {
+		r.skipLate(g, r.grid.cur.mono) // what a busy machine missed before the border is of those that were measured then
+	}
 	r.mu.Lock()
 	was := r.feeds
 	r.feeds, r.lines = c.feeds, linesOf(c.feeds)

@@ -152,3 +152,41 @@ func TestReloadOfTheGrid(t *testing.T) {
 		}
 	})
 }
+
+// A machine that is busy over the border at which a reload comes into effect: what was due
+// before it is of the stream that was measured then, what is due after it of the other.
+func TestReloadOnABusyMachine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, links{"fibre": steady(14 * time.Millisecond), "geo": func(seq perigee.Seq) fate {
+			if seq == 95 { // sent at 9.5 s: the loop stands still until 10.2 s
+				return fate{rtt: 14 * time.Millisecond, block: 700 * time.Millisecond}
+			}
+			return fate{rtt: 14 * time.Millisecond}
+		}})
+		b.start()
+		time.Sleep(2 * time.Second)
+		o := b.options
+		leo := newFakeProber(b.clock, 3*time.Second, steady(80*time.Millisecond))
+		o.Streams = []Stream{o.Streams[0], {Key: keyOf("leo"), Prober: leo, LossTimeout: 3 * time.Second}}
+		if err := b.runner.Reload(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(25 * time.Second)
+		if err := b.finish(); err != nil {
+			t.Fatal(err)
+		}
+		border := b.begin.Add(10 * time.Second)
+		for _, s := range b.store.all().Samples {
+			before := s.Start.Before(border)
+			if link := s.Stream.Link; link == "geo" && !before || link == "leo" && before {
+				t.Errorf("%s has a window at %v", link, s.Start.Sub(b.begin))
+			}
+			if s.Start.Equal(border) && s.Stream.Link == "leo" {
+				continue // its first instant is drawn after the border
+			}
+			if d := s.Counts.Planned - 100; s.Length == 10*time.Second && (d < -1 || d > 1) {
+				t.Errorf("%s: %d planned in the window at %v, want 100", s.Stream.Link, s.Counts.Planned, s.Start.Sub(b.begin))
+			}
+		}
+	})
+}

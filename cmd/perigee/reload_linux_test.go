@@ -102,8 +102,9 @@ api: {listen: "127.0.0.1:0"}
 		for i, s := range of.Samples {
 			c.Merge(s.Counts)
 			first, last := i == 0, i == len(of.Samples)-1
-			// 20 a second in each window of a second, but where the daemon begins or ends.
-			if whole := !(first && link != "c") && !(last && link != "b"); whole && s.Counts.Planned != 20 {
+			// 20 a second in each window of a second, but where the daemon begins or ends;
+			// the one that is due at a border may be sent after it.
+			if whole := !(first && link != "c") && !(last && link != "b"); whole && (s.Counts.Planned-20)*(s.Counts.Planned-20) > 1 {
 				t.Errorf("%s: %d probes planned in window %d of %d, want 20", link, s.Counts.Planned, i+1, len(of.Samples))
 			}
 		}
