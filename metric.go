@@ -63,6 +63,11 @@ const (
 	MetricOutboxPending   MetricName = "outbox_pending"
 	MetricOutboxOldest    MetricName = "outbox_oldest"
 	MetricDeadLetters     MetricName = "dead_letters"
+
+	MetricSelftestRTT     MetricName = "selftest_rtt"
+	MetricTimerSlip       MetricName = "timer_slip"
+	MetricKernelStamps    MetricName = "kernel_stamps"
+	MetricClockResolution MetricName = "clock_resolution"
 )
 
 // Metrics is the catalogue: every number that perigee shows, in the order of
@@ -199,6 +204,15 @@ var Metrics = []Metric{
 		Undefined: "none is pending", Source: "perigee"},
 	{Name: MetricDeadLetters, Unit: "results", Kind: KindCount, Definition: "results that the database refuses for good and that were set aside",
 		Undefined: "never", Source: "perigee"},
+	{Name: MetricSelftestRTT, Unit: "seconds", Kind: KindDistribution,
+		Definition: "round-trip time of echo requests over the loopback device, sent and timed as all others are",
+		Undefined:  "none was answered", Source: "RFC 2681"},
+	{Name: MetricTimerSlip, Unit: "seconds", Kind: KindDistribution,
+		Definition: "time from when a timer was to fire to when its waiter ran", Undefined: "never", Source: "perigee"},
+	{Name: MetricKernelStamps, Unit: "boolean", Kind: KindFlag,
+		Definition: "whether the kernel tells when a reply arrived", Undefined: "none was answered", Source: "perigee"},
+	{Name: MetricClockResolution, Unit: "seconds", Kind: KindEstimate,
+		Definition: "least step of the monotonic clock that was seen in 100,000 looks", Undefined: "never", Source: "RFC 2330 10.1"},
 }
 
 // Drawable reports whether m has a value for each stream and window, so that it has a

@@ -21,6 +21,7 @@
 //	perigee influx        setup, check, status, resend: the way to InfluxDB
 //	perigee health        whether a running process is well, by its exit status
 //	perigee doctor        permissions, binding of each link, clock, disk
+//	perigee selftest      what this machine adds to results by itself
 //	perigee config check  the configuration, with every fault by line
 //	perigee version
 //
@@ -70,25 +71,26 @@ func (s streams) notef(format string, args ...any) {
 
 // cli is the grammar of the command line.
 type cli struct {
-	Init    initCommand    `cmd:"" help:"Look at this machine and write a configuration that fits it. Sends nothing unless asked to."`
-	Run     runCommand     `cmd:"" help:"Measure the configured links until stopped: probes, store, API and page."`
-	Demo    demoCommand    `cmd:"" help:"The same over emulated fibre, LEO, Starlink and GEO links; no dish and no privileges needed."`
-	Serve   serveCommand   `cmd:"" help:"The API and the page alone, answered from InfluxDB; stateless."`
-	Reflect reflectCommand `cmd:"" help:"The far end of throughput tests, for sites that have its key."`
-	Probe   probeCommand   `cmd:"" help:"Measure now and show the result on the terminal."`
-	Budget  budgetCommand  `cmd:"" help:"What each link moved this month, and may still move."`
-	Compare compareCommand `cmd:"" help:"Say how links compare, from the stored results."`
-	Outages outagesCommand `cmd:"" help:"Say when links failed, what was to blame, and how available they were by day or month."`
-	Report  reportCommand  `cmd:"" help:"Write one self-contained HTML file, with the evidence behind it if asked for; check evidence."`
-	Slots   slotsCommand   `cmd:"" help:"Say whether round trips over a link step in Starlink's slots of 15 s."`
-	Export  exportCommand  `cmd:"" help:"Write stored results as CSV, JSON lines or InfluxDB line protocol."`
-	Import  importCommand  `cmd:"" help:"Read results of ping, fping, irtt, iperf3, SmokePing, Telegraf, or our own exports."`
-	Influx  influxCommand  `cmd:"" help:"Set up, check and look after the way to InfluxDB."`
-	Token   tokenCommand   `cmd:"" help:"Say who may ask the API and see the page."`
-	Health  healthCommand  `cmd:"" help:"Ask a running perigee whether it is well; exit status 0 if it is."`
-	Doctor  doctorCommand  `cmd:"" help:"Check permissions, the binding of each link, clock and disk. Sends nothing."`
-	Config  configCommand  `cmd:"" help:"Work with the configuration file."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Init     initCommand     `cmd:"" help:"Look at this machine and write a configuration that fits it. Sends nothing unless asked to."`
+	Run      runCommand      `cmd:"" help:"Measure the configured links until stopped: probes, store, API and page."`
+	Demo     demoCommand     `cmd:"" help:"The same over emulated fibre, LEO, Starlink and GEO links; no dish and no privileges needed."`
+	Serve    serveCommand    `cmd:"" help:"The API and the page alone, answered from InfluxDB; stateless."`
+	Reflect  reflectCommand  `cmd:"" help:"The far end of throughput tests, for sites that have its key."`
+	Probe    probeCommand    `cmd:"" help:"Measure now and show the result on the terminal."`
+	Budget   budgetCommand   `cmd:"" help:"What each link moved this month, and may still move."`
+	Compare  compareCommand  `cmd:"" help:"Say how links compare, from the stored results."`
+	Outages  outagesCommand  `cmd:"" help:"Say when links failed, what was to blame, and how available they were by day or month."`
+	Report   reportCommand   `cmd:"" help:"Write one self-contained HTML file, with the evidence behind it if asked for; check evidence."`
+	Slots    slotsCommand    `cmd:"" help:"Say whether round trips over a link step in Starlink's slots of 15 s."`
+	Export   exportCommand   `cmd:"" help:"Write stored results as CSV, JSON lines or InfluxDB line protocol."`
+	Import   importCommand   `cmd:"" help:"Read results of ping, fping, irtt, iperf3, SmokePing, Telegraf, or our own exports."`
+	Influx   influxCommand   `cmd:"" help:"Set up, check and look after the way to InfluxDB."`
+	Token    tokenCommand    `cmd:"" help:"Say who may ask the API and see the page."`
+	Health   healthCommand   `cmd:"" help:"Ask a running perigee whether it is well; exit status 0 if it is."`
+	Doctor   doctorCommand   `cmd:"" help:"Check permissions, the binding of each link, clock and disk. Sends nothing."`
+	Selftest selftestCommand `cmd:"" help:"Measure what this machine adds to results by itself. Nothing leaves it."`
+	Config   configCommand   `cmd:"" help:"Work with the configuration file."`
+	Version  versionCommand  `cmd:"" help:"Print the version."`
 
 	OoklaChild ooklaChildCommand `cmd:"" hidden:"" help:"Do one test with a public server, for the perigee that started this."`
 }
