@@ -15,6 +15,9 @@ type Check struct {
 	Name   string `json:"name"`
 	OK     bool   `json:"ok"`
 	Reason string `json:"reason" doc:"Why not, with the remedy; empty if OK."`
+
+	State   string `json:"state" doc:"ok, warning or failed, as perigee doctor tells it."`
+	Message string `json:"message" doc:"What was found; may be empty if OK."`
 }
 
 // Readiness answers /readyz.
@@ -33,8 +36,16 @@ func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
 		defer cancel()
 		answer.Checks = append(answer.Checks, s.ready(ctx)...)
 	}
-	for _, c := range answer.Checks {
+	for i := range answer.Checks {
+		c := &answer.Checks[i]
 		answer.Ready = answer.Ready && c.OK
+		switch {
+		case c.State != "": // it was told
+		case c.OK:
+			c.State = "ok"
+		default:
+			c.State, c.Message = "failed", c.Reason
+		}
 	}
 	if !s.mayReadAll(r.Context()) {
 		answer.Checks = []Check{} // a load balancer needs no reasons

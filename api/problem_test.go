@@ -98,8 +98,9 @@ func TestReadiness(t *testing.T) {
 		body   string
 	}{
 		"nothing_to_check": {nil, 200, `{"ready":true,"checks":[]}`},
-		"all_hold":         {[]Check{{Name: "store", OK: true}}, 200, `{"ready":true,"checks":[{"name":"store","ok":true,"reason":""}]}`},
-		"one_does_not":     {[]Check{{Name: "store", OK: true}, {Name: "probes", Reason: "none sent"}}, 503, `{"ready":false,"checks":[{"name":"store","ok":true,"reason":""},{"name":"probes","ok":false,"reason":"none sent"}]}`},
+		"all_hold":         {[]Check{{Name: "store", OK: true}}, 200, `{"ready":true,"checks":[{"name":"store","ok":true,"reason":"","state":"ok","message":""}]}`},
+		"one_is_doubtful":  {[]Check{{Name: "clock", OK: true, State: "warning", Message: "free"}}, 200, `{"ready":true,"checks":[{"name":"clock","ok":true,"reason":"","state":"warning","message":"free"}]}`},
+		"one_does_not":     {[]Check{{Name: "store", OK: true}, {Name: "probes", Reason: "none sent"}}, 503, `{"ready":false,"checks":[{"name":"store","ok":true,"reason":"","state":"ok","message":""},{"name":"probes","ok":false,"reason":"none sent","state":"failed","message":"none sent"}]}`},
 	} {
 		o := testOptions(t)
 		o.Ready = func(context.Context) []Check { return c.checks }

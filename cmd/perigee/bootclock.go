@@ -9,7 +9,6 @@ import (
 
 	"perigee"
 	"perigee/internal/clock"
-	"perigee/storage/sqlite"
 )
 
 // oldestTime is before everything that was ever measured with this program: a clock that
@@ -52,7 +51,7 @@ type clockFloor struct {
 }
 
 // newBootClock looks at the clock and at what store knows of earlier times.
-func newBootClock(ctx context.Context, store *sqlite.Store, p plan) (*bootClock, error) {
+func newBootClock(ctx context.Context, store perigee.Store, p plan) (*bootClock, error) {
 	links, err := p.measured(ctx, store)
 	if err != nil {
 		return nil, err
@@ -157,7 +156,7 @@ func (c *bootClock) doubted() error {
 	if c.known.Load() {
 		return nil
 	}
-	return fmt.Errorf("results are kept and dated once the clock is set: %w", c.doubt())
+	return c.doubt()
 }
 
 // settle has the time of day shown from now on.

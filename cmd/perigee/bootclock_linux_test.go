@@ -310,3 +310,48 @@ func covered(t *testing.T, b perigee.Batch) {
 		}
 	}
 }
+
+// What doctor finds and what /readyz says of the same machine are the same words, of a link
+// that can be bound and of one that cannot, and of a clock that was not set.
+func TestDoctorAndReadinessAgree(t *testing.T) {
+	if isolated(t) {
+		return
+	}
+	l := newLab(t, quick("main"))
+	wrong := wrongClock(t)
+	p := clockPlan(t, l)
+	p.links = append(p.links, perigee.Link{ID: "gone", Orbit: perigee.OrbitGEO, Interface: "gone7"})
+	for name, by := range map[string]int64{"right": 0, "in_1970": since1970()} {
+		wrong.Store(by)
+		p.storePath = t.TempDir()
+		d := live(t, p)
+		said := d.ready(t.Context())
+		found := ground(p, doubtOf(t.Context(), p))
+		d.end()
+		states := map[string]string{}
+		for _, f := range found {
+			// Free space may change in between, and how good a good clock is.
+			if f.Check != "disk" && !(f.Check == "clock" && f.State == stateOK) && !slices.ContainsFunc(said, func(c api.Check) bool {
+				return c.Name == f.Check && c.State == f.State && sameButSeconds(c.Message, f.Message)
+			}) {
+				t.Errorf("%s: doctor finds %+v, /readyz says %+v", name, f, said)
+			}
+			states[f.Check] = f.State
+		}
+		if states["link main"] != stateOK || states["link gone"] != stateFailed || (states["clock"] == stateFailed) != (by != 0) {
+			t.Errorf("%s: states %v", name, states)
+		}
+	}
+}
+
+// sameButSeconds compares texts that may tell the time, a second or two apart, or how good
+// the clock is, but for digits.
+func sameButSeconds(a, b string) bool {
+	digits := func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return '0'
+		}
+		return r
+	}
+	return strings.Map(digits, a) == strings.Map(digits, b)
+}

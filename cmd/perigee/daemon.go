@@ -38,6 +38,8 @@ type daemon struct {
 	probers   definedProbers // of the runner; of newDaemon, then of Reload alone
 	answers   atomic.Pointer[http.Handler]
 
+	grounds grounds
+
 	reloading sync.Mutex // held while a configuration comes into effect
 	live      liveParts  // what runs; guarded by reloading
 
@@ -236,7 +238,7 @@ func (d *daemon) Run(ctx context.Context) (err error) {
 			(*d.answers.Load()).ServeHTTP(w, r)
 		}), d.current().plan.door.certificates)
 	})
-	group.Go(func() error { return d.held.Run(keeping, d.runner.SetEpoch, d.woken) })
+	group.Go(func() error { return d.held.Run(keeping, d.runner.SetEpoch, d.grounds.forget, d.woken) })
 	group.Go(func() error { return d.account.Run(keeping) })
 	err = group.Wait()
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
@@ -276,7 +278,10 @@ func (d *daemon) now() time.Time { return d.clock.guess() }
 // ready reports each stream and the store, for /readyz.
 func (d *daemon) ready(ctx context.Context) []api.Check {
 	_, err := d.store.Links(ctx)
-	checks := []api.Check{checkOf("store", err), checkOf("clock", d.clock.doubted())}
+	checks := []api.Check{checkOf("store", err)}
+	for _, f := range d.grounds.of(d.current().plan, d.clock.doubted(), d.clock.read().Mono) {
+		checks = append(checks, f.asCheck())
+	}
 	if err := d.runner.StoreError(); err != nil {
 		checks = append(checks, api.Check{Name: "recording", Reason: err.Error()})
 	}

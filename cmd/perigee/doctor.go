@@ -82,16 +82,7 @@ func (c doctorCommand) examine(ctx context.Context) []finding {
 	if err != nil {
 		return []finding{failed("configuration", err)}
 	}
-	findings := []finding{{Check: "configuration", State: stateOK, Message: p.origin}}
-	for _, w := range p.warnings {
-		findings = append(findings, finding{Check: "configuration", State: stateWarning, Message: w})
-	}
-	for _, l := range p.probed() {
-		findings = append(findings, checkLink(l, p.targetsOf(l), p.somewhere())...)
-	}
-	findings = append(findings, checkTokens(p.api, time.Now())...)
-	findings = append(findings, checkCertificate(p.api, time.Now())...)
-	return append(findings, checkClock(), checkDisk(p.storePath), checkStore(ctx, p.storePath))
+	return append(ground(p, doubtOf(ctx, p)), checkStore(ctx, p.storePath))
 }
 
 // failed makes a finding of an error.

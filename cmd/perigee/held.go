@@ -134,12 +134,13 @@ func (h *holding) append(ctx context.Context, b perigee.Batch) (perigee.Batch, b
 
 // Run waits until the time of day is known, then has it shown, and moves what was held. It
 // returns when that is done, or ctx ends: the next process goes on then. setEpoch is told
-// the runner's epoch before the time is shown, moved is called after each transaction.
-func (h *holding) Run(ctx context.Context, setEpoch func(int64), moved func()) error {
+// the runner's epoch before the time is shown, settled is called then, and moved after each
+// transaction.
+func (h *holding) Run(ctx context.Context, setEpoch func(int64), settled, moved func()) error {
 	if h.early == nil {
 		return nil
 	}
-	h.s.notef("perigee: %v", h.clock.doubted())
+	h.s.notef("perigee: %v; results are kept, and dated once it is set", h.clock.doubted())
 	keeper := storage.Keeper{Store: h.early, Retention: heldRetention, Now: func() time.Time { return h.clock.read().Wall },
 		Failed: func(err error) { h.s.notef("perigee: keeping held results in order: %v", err) }}
 	keeping, stopKeeping := context.WithCancel(ctx)
@@ -171,6 +172,7 @@ func (h *holding) Run(ctx context.Context, setEpoch func(int64), moved func()) e
 	h.boot = d.boot
 	h.clock.settle()
 	h.mu.Unlock()
+	settled()
 	h.s.notef("perigee: the clock is set: %s", h.clock.guess().UTC().Format(time.RFC3339))
 	h.persist(ctx, "moving held results", func() error { return d.move(ctx, h, h.early, moved) })
 	if ctx.Err() != nil {

@@ -224,6 +224,7 @@ func (d *daemon) Reload(ctx context.Context, p plan) (err error) {
 		d.live.beginKeeper(d, is)
 	}
 	d.answer()
+	d.grounds.forget()
 	return errors.Join(err, d.record(ctx, perigee.Batch{Events: []perigee.Event{{
 		Site: p.site.Name, Time: d.clock.read().Wall, Kind: perigee.EventReloaded, Detail: p.measuredBy(),
 	}}}))
