@@ -15,7 +15,7 @@ export function guard() {
     if (form) return;
     form = signIn();
     byId("view").hidden = true;
-    byId("view").before(form);
+    byId("view").before(el("main", {}, form)); // in the view's place
     form.querySelector("input").focus();
   });
 }
