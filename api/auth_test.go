@@ -216,7 +216,7 @@ func TestWaysAroundTheDoor(t *testing.T) {
 
 func TestReadinessTellsStrangersNoReasons(t *testing.T) {
 	g := newGuarded(t)
-	for token, want := range map[string]string{"": `{"ready":true,"checks":[]}`, g.unknown: `{"ready":true,"checks":[]}`, g.read: `{"ready":true,"checks":[{"name":"stream <script> to far","ok":true,"reason":""}]}`} {
+	for token, want := range map[string]string{"": `{"ready":true,"checks":[]}`, g.unknown: `{"ready":true,"checks":[]}`, g.read: `{"ready":true,"checks":[{"name":"stream <script> to far","ok":true,"reason":"","state":"ok","message":""}]}`} {
 		if w := g.ask(request(t, "GET", "/readyz", token, "")); w.Code != 200 || strings.TrimSpace(w.Body.String()) != want {
 			t.Errorf("/readyz = %d %s, want %s", w.Code, w.Body, want)
 		}
