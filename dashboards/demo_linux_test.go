@@ -83,6 +83,7 @@ func (w *words) String() string {
 // newDemo builds perigee and starts a demo with further options, which ends with t.
 func newDemo(t *testing.T, options ...string) *demo {
 	t.Helper()
+	webtest.Need(t)
 	program := filepath.Join(t.TempDir(), "perigee")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../cmd/perigee").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -15,6 +15,7 @@ import (
 // from and to are its range.
 func home(t *testing.T) (store *storagetest.Memory, from, to time.Time) {
 	t.Helper()
+	webtest.Need(t)
 	const length = 3 * time.Hour
 	store = storagetest.NewMemory()
 	to = time.Now().Truncate(time.Minute)

@@ -27,6 +27,7 @@ func servedAt(t testing.TB, store perigee.Store, now func() time.Time) string {
 // fill stores windows of each link for the hours before now.
 func fill(t *testing.T, store perigee.Store, hours int, window, interval time.Duration, links ...perigee.Link) {
 	t.Helper()
+	webtest.Need(t)
 	if err := store.Describe(t.Context(), perigee.Site{Name: "home"}, links); err != nil {
 		t.Fatal(err)
 	}

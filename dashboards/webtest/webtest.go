@@ -53,9 +53,6 @@ func Run(t *testing.T, url string, answer func(ask string) error, checks ...Chec
 // browser to look with, and fails it if $CI is set.
 func Look(t testing.TB, url string, answer func(ask string) error, checks ...Check) []Result {
 	t.Helper()
-	if raced {
-		t.Skip("a browser has no races of ours: looked at without the race detector")
-	}
 	web, node, chromium := find(t)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -116,9 +113,19 @@ func follow(t testing.TB, out io.Reader, in io.Writer, answer func(string) error
 	return results
 }
 
+// Need skips t as Look would. A test calls it before it makes at length what is to be
+// looked at.
+func Need(t testing.TB) {
+	t.Helper()
+	find(t)
+}
+
 // find returns the page's directory, and the programs that look at it.
 func find(t testing.TB) (web, node, chromium string) {
 	t.Helper()
+	if raced {
+		t.Skip("a browser has no races of ours: looked at without the race detector")
+	}
 	_, here, _, _ := runtime.Caller(0)
 	web = filepath.Join(filepath.Dir(here), "..", "web")
 	missing := func(what string) {
