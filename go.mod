@@ -2,6 +2,8 @@ module perigee
 
 go 1.26.0
 
+toolchain go1.26.11
+
 require (
 	github.com/DataDog/sketches-go v1.4.8
 	github.com/alecthomas/kong v1.17.0
@@ -17,7 +19,7 @@ require (
 	github.com/showwin/speedtest-go v1.7.10
 	github.com/vishvananda/netlink v1.3.1
 	github.com/vishvananda/netns v0.0.5
-	golang.org/x/net v0.59.0
+	golang.org/x/net v0.60.0
 	golang.org/x/sync v0.24.0
 	golang.org/x/sys v0.49.0
 	golang.org/x/term v0.47.0

@@ -159,6 +159,21 @@ func readDockerfile(t *testing.T) dockerfile {
 	return d
 }
 
+// toolchain returns the one that go.mod names, by which everything that is given out is built.
+func toolchain(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if name, ok := strings.CutPrefix(line, "toolchain "); ok {
+			return strings.TrimSpace(name)
+		}
+	}
+	return ""
+}
+
 func TestDockerfileFitsTheProgram(t *testing.T) {
 	d := readDockerfile(t)
 	if d.uid == "" || d.uid == "0" || d.uid == "root" {
@@ -166,6 +181,9 @@ func TestDockerfileFitsTheProgram(t *testing.T) {
 	}
 	if !pinned(d.from["build"]) || d.from["base"] != "scratch" {
 		t.Errorf("stages are from %v", d.from)
+	}
+	if version, named := strings.CutPrefix(toolchain(t), "go"); !named || !strings.HasPrefix(d.from["build"], "golang:"+version+"-") {
+		t.Errorf("the image is built by %s, and go.mod names the toolchain %q", d.from["build"], toolchain(t))
 	}
 	for stage, command := range map[string]string{"monitor": "run", "serve": "serve"} {
 		if got := d.stages[stage]; !slices.Equal(got, []string{"/perigee", command}) {
