@@ -2,13 +2,16 @@ package config
 
 import (
 	"errors"
+	"math"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"perigee"
 )
@@ -76,7 +79,7 @@ func checkUsable(t *testing.T, c Config) {
 			t.Errorf("reflector %v", far)
 		}
 	}
-	if f := c.Transfer; f != nil && (f.Every < minEvery || len(f.Streams) == 0 || len(f.Directions) == 0 || f.MaxBytes < minMaxBytes || f.BusyAbove <= 0 ||
+	if f := c.Transfer; f != nil && (f.Every < minEvery || slices.ContainsFunc(f.Streams, func(n int) bool { return n < 1 || n > maxStreams }) || len(f.Directions) == 0 || f.MaxBytes < minMaxBytes || f.BusyAbove <= 0 ||
 		f.LoadedInterval < minInterval || f.Precision < 0 || f.Method == TransferAuto || f.Method == TransferPerigee && len(c.Reflectors) == 0) {
 		t.Errorf("transfers %+v", *f)
 	}
@@ -101,9 +104,58 @@ func checkUsable(t *testing.T, c Config) {
 		if target.ID == "" || target.Address == "" {
 			t.Errorf("target %+v", target)
 		}
+		// What ends in a number is an address, or a slip in one, and no name.
+		_, err := netip.ParseAddr(target.Address)
+		name := strings.Split(strings.TrimSuffix(target.Address, "."), ".")
+		if err != nil && strings.Trim(name[len(name)-1], "0123456789") == "" {
+			t.Errorf("target %+v: neither an address nor a name", target)
+		}
 	}
 	if bound == 0 || len(icmp.Targets) == 0 || icmp.Interval < minInterval || icmp.Window <= icmp.Interval || icmp.OutageAfter < icmp.Interval ||
 		c.Site.Name == "" || c.Storage.Path == "" || c.API.Listen == "" {
 		t.Errorf("unusable: %+v", c)
 	}
+}
+
+// FuzzScalars gives the readers of times and amounts what may stand at any key: what is
+// accepted is within what is promised, and reads back as the same when it is written as
+// messages and settings write it.
+func FuzzScalars(f *testing.F) {
+	for _, text := range []string{"1d12h", "-14d", "200ms", "1.5d-3h", "d", "36500d8760h", "200GB", "1.5GiB", "-1B", "1e9B", "5 %", "0.05", "NaN", "256kbit/s", "2 Mbit/s", "0x10", "1_000MB", "9999999999999999999TB"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if d, ok := parseDuration(text); ok && d > 0 && d <= 100*365*day { // no key takes more
+			if again, ok := parseDuration(span(d)); !ok || again != d {
+				t.Errorf("%q is %v, written %s, read again %v", text, d, span(d), again)
+			}
+		}
+		if n, ok := ParseBytes(text); ok {
+			if n > 1e18 || n < -1e18 {
+				t.Errorf("%q is %d bytes", text, n)
+			}
+			// A float64 tells amounts up to 2^53 apart.
+			if again, ok := ParseBytes(size(n)); n >= 0 && n < 1<<53 && (!ok || again != n) {
+				t.Errorf("%q is %d bytes, written %s, read again %d", text, n, size(n), again)
+			}
+		}
+		for _, k := range []kind{textual, numeric} {
+			r, v := newReader("perigee.yaml", nil), value{kind: k, text: text, at: start}
+			if share, ok := r.share(v, 0.5); ok && !(share >= 0 && share <= 0.5) || !ok && v.given() && len(r.problems) == 0 {
+				t.Errorf("%q is a share of %v, %v", text, share, r.problems)
+			}
+			r = newReader("perigee.yaml", nil)
+			if n, ok := r.rate(v, 1000, 1e10, "2Mbit/s", ""); ok && (n < 1000 || n > 1e10) || !ok && v.given() && len(r.problems) == 0 {
+				t.Errorf("%q is a rate of %d, %v", text, n, r.problems)
+			}
+			r = newReader("perigee.yaml", nil)
+			if d, ok := r.duration(v, time.Second, time.Hour, ""); ok && (d < time.Second || d > time.Hour) || !ok && v.given() && len(r.problems) == 0 {
+				t.Errorf("%q is a time of %v, %v", text, d, r.problems)
+			}
+			r = newReader("perigee.yaml", nil)
+			if n, ok := r.integer(v, 1, math.MaxInt32, "a number"); ok && (n < 1 || n > math.MaxInt32) || !ok && v.given() && len(r.problems) == 0 {
+				t.Errorf("%q is the number %d, %v", text, n, r.problems)
+			}
+		}
+	})
 }

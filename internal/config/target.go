@@ -120,6 +120,7 @@ func hostName(s string) bool {
 			}
 		}
 	}
-	_, err := strconv.ParseUint(labels[len(labels)-1], 0, 64)
-	return err != nil
+	last := labels[len(labels)-1]
+	_, err := strconv.ParseUint(last, 0, 64)
+	return err != nil && strings.Trim(last, "0123456789") != "" // 080 is no number of Go's
 }
