@@ -20,6 +20,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"perigee"
 	"perigee/api"
@@ -301,6 +302,9 @@ func decode(kind string, data []byte) (e Event, known bool, err error) {
 	default:
 		return Event{}, false, nil
 	}
+	if err == nil && e == (Event{}) {
+		err = fmt.Errorf("an event of kind %s holds nothing", kind)
+	}
 	if err != nil {
 		return Event{}, false, foreign(err)
 	}
@@ -386,14 +390,29 @@ func failure(response *http.Response) error {
 	}
 	mediaType, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
 	var p api.Problem
-	if mediaType != "application/problem+json" || json.Unmarshal(bytes.TrimSpace(b), &p) != nil || p.Code == "" {
+	if mediaType != "application/problem+json" || json.Unmarshal(bytes.TrimSpace(b), &p) != nil || p.Code == "" || p.Detail == "" {
 		return foreign(fmt.Errorf("status %s", strconv.Itoa(response.StatusCode)))
 	}
 	message := p.Detail
 	if p.Remedy != "" {
 		message += ": " + strings.TrimSuffix(p.Remedy, ".")
 	}
-	return &perigee.Error{Code: perigee.Code(p.Code), Message: message}
+	return &perigee.Error{Code: perigee.Code(printable(p.Code, 40)), Message: printable(message, 1000)}
+}
+
+// printable returns text for a terminal, at most that many bytes of it: who answers at an
+// address may be anybody.
+func printable(text string, most int) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, text)
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return text
 }
 
 func unavailable(message string, err error) error {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/influxdata/influxdb-client-go/v2/api/query"
+
 	"perigee"
 )
 
@@ -153,8 +155,16 @@ func (c *Client) rows(ctx context.Context, flux string, each func(row) error) er
 		cancel() // or closing would read on to the end
 		_ = result.Close()
 	}()
+	var last *query.FluxRecord
 	for result.Next() {
-		if err := each(result.Record().Values()); err != nil {
+		record := result.Record()
+		if record == last {
+			// The library takes an annotation that it does not know for a row,
+			// and gives the one before once more; nil if there was none.
+			continue
+		}
+		last = record
+		if err := each(record.Values()); err != nil {
 			return err
 		}
 	}

@@ -155,14 +155,17 @@ func (r reading) chunk(ctx context.Context, from, to int64) ([]point, error) {
 }
 
 // next returns the timestamp of the first point from from on. It reports false if there
-// is none.
+// is none. What a server answers that was not asked about is none, or reading would not
+// get on.
 func (r reading) next(ctx context.Context, from int64) (at int64, found bool, err error) {
 	// first() takes the first of each series; the first of a group would be that
 	// of any series.
 	flux := r.client.question(r.measurement, from, r.to, `r._field == "state"`, r.condition) +
 		"\n  |> first()\n  |> keep(columns: [\"_time\"])\n  |> group()\n  |> min(column: \"_time\")"
 	err = r.client.rows(ctx, flux, func(row row) error {
-		at, found = row.nanoseconds(), true
+		if t := row.nanoseconds(); t >= from && t < r.to && (!found || t < at) {
+			at, found = t, true
+		}
 		return nil
 	})
 	return at, found, err
