@@ -47,24 +47,7 @@ func (k *rtnetlink) counters(dev device) (DeviceCounters, error) {
 	header(req, unix.IfInfomsg{Index: int32(dev.index)})
 	c := DeviceCounters{Index: dev.index, Name: dev.name}
 	told := false
-	err := k.do(req, func(m syscall.NetlinkMessage) error {
-		if m.Header.Type != unix.RTM_NEWLINK || len(m.Data) < unix.SizeofIfInfomsg {
-			return nil
-		}
-		switch (*unix.IfInfomsg)(unsafe.Pointer(&m.Data[0])).Type {
-		case unix.ARPHRD_ETHER, unix.ARPHRD_LOOPBACK:
-			c.Header = headerEthernet
-		}
-		return eachAttr(m, func(kind uint16, value []byte) {
-			if kind != unix.IFLA_STATS64 || len(value) < 32 {
-				return
-			}
-			told = true
-			for i, to := range []*int64{&c.RxPackets, &c.TxPackets, &c.RxBytes, &c.TxBytes} {
-				*to = int64(binary.NativeEndian.Uint64(value[8*i:]))
-			}
-		})
-	})
+	err := k.do(req, func(m syscall.NetlinkMessage) error { return c.take(m, &told) })
 	if err == nil && !told {
 		err = errors.New("the kernel tells no statistics")
 	}
@@ -72,4 +55,24 @@ func (k *rtnetlink) counters(dev device) (DeviceCounters, error) {
 		return c, fmt.Errorf("bind: counters of %s: %w", dev.name, err)
 	}
 	return c, nil
+}
+
+// take reads counters out of a message about a device, and notes in told if it has any.
+func (c *DeviceCounters) take(m syscall.NetlinkMessage, told *bool) error {
+	if m.Header.Type != unix.RTM_NEWLINK || len(m.Data) < unix.SizeofIfInfomsg {
+		return nil
+	}
+	switch (*unix.IfInfomsg)(unsafe.Pointer(&m.Data[0])).Type {
+	case unix.ARPHRD_ETHER, unix.ARPHRD_LOOPBACK:
+		c.Header = headerEthernet
+	}
+	return eachAttr(m, func(kind uint16, value []byte) {
+		if kind != unix.IFLA_STATS64 || len(value) < 32 {
+			return
+		}
+		*told = true
+		for i, to := range []*int64{&c.RxPackets, &c.TxPackets, &c.RxBytes, &c.TxBytes} {
+			*to = int64(binary.NativeEndian.Uint64(value[8*i:]))
+		}
+	})
 }

@@ -102,18 +102,7 @@ func (k *rtnetlink) device(name string, index int) (device, error) {
 		req.attr(unix.IFLA_IFNAME, append([]byte(name), 0))
 	}
 	var d device
-	err := k.do(req, func(m syscall.NetlinkMessage) error {
-		if m.Header.Type != unix.RTM_NEWLINK || len(m.Data) < unix.SizeofIfInfomsg {
-			return nil
-		}
-		info := (*unix.IfInfomsg)(unsafe.Pointer(&m.Data[0]))
-		d.index, d.flags = int(info.Index), info.Flags
-		return eachAttr(m, func(kind uint16, value []byte) {
-			if kind == unix.IFLA_IFNAME && len(value) > 0 {
-				d.name = string(value[:len(value)-1])
-			}
-		})
-	})
+	err := k.do(req, d.take)
 	if errors.Is(err, unix.ENODEV) || err == nil && d.index == 0 {
 		if name == "" {
 			name = fmt.Sprintf("number %d", index)
@@ -121,6 +110,20 @@ func (k *rtnetlink) device(name string, index int) (device, error) {
 		return d, &Error{Reason: ReasonNoDevice, Detail: "interface " + name}
 	}
 	return d, err
+}
+
+// take reads a device out of a message about one.
+func (d *device) take(m syscall.NetlinkMessage) error {
+	if m.Header.Type != unix.RTM_NEWLINK || len(m.Data) < unix.SizeofIfInfomsg {
+		return nil
+	}
+	info := (*unix.IfInfomsg)(unsafe.Pointer(&m.Data[0]))
+	d.index, d.flags = int(info.Index), info.Flags
+	return eachAttr(m, func(kind uint16, value []byte) {
+		if kind == unix.IFLA_IFNAME && len(value) > 0 {
+			d.name = string(value[:len(value)-1])
+		}
+	})
 }
 
 // address is one address of a device.
@@ -134,34 +137,40 @@ type address struct {
 func (k *rtnetlink) addresses() ([]address, error) {
 	req := newRequest(unix.RTM_GETADDR, unix.NLM_F_DUMP)
 	header(req, unix.IfAddrmsg{})
-	var all []address
-	err := k.do(req, func(m syscall.NetlinkMessage) error {
-		if m.Header.Type != unix.RTM_NEWADDR || len(m.Data) < unix.SizeofIfAddrmsg {
-			return nil
-		}
-		info := (*unix.IfAddrmsg)(unsafe.Pointer(&m.Data[0]))
-		var local, peer netip.Addr
-		err := eachAttr(m, func(kind uint16, value []byte) {
-			switch kind {
-			case unix.IFA_LOCAL:
-				local, _ = netip.AddrFromSlice(value)
-			case unix.IFA_ADDRESS:
-				peer, _ = netip.AddrFromSlice(value)
-			}
-		})
-		if !local.IsValid() { // IPv6 has IFA_ADDRESS alone; on point-to-point links that is the peer's
-			local = peer
-		}
-		if local.IsValid() {
-			all = append(all, address{
-				index:  int(info.Index),
-				prefix: netip.PrefixFrom(local, int(info.Prefixlen)),
-				global: info.Scope == unix.RT_SCOPE_UNIVERSE,
-			})
-		}
-		return err
-	})
+	var all addresses
+	err := k.do(req, all.take)
 	return all, err
+}
+
+// addresses are those of all devices.
+type addresses []address
+
+// take reads an address out of a message about one.
+func (all *addresses) take(m syscall.NetlinkMessage) error {
+	if m.Header.Type != unix.RTM_NEWADDR || len(m.Data) < unix.SizeofIfAddrmsg {
+		return nil
+	}
+	info := (*unix.IfAddrmsg)(unsafe.Pointer(&m.Data[0]))
+	var local, peer netip.Addr
+	err := eachAttr(m, func(kind uint16, value []byte) {
+		switch kind {
+		case unix.IFA_LOCAL:
+			local, _ = netip.AddrFromSlice(value)
+		case unix.IFA_ADDRESS:
+			peer, _ = netip.AddrFromSlice(value)
+		}
+	})
+	if !local.IsValid() { // IPv6 has IFA_ADDRESS alone; on point-to-point links that is the peer's
+		local = peer
+	}
+	if prefix := netip.PrefixFrom(local, int(info.Prefixlen)); prefix.IsValid() {
+		*all = append(*all, address{
+			index:  int(info.Index),
+			prefix: prefix,
+			global: info.Scope == unix.RT_SCOPE_UNIVERSE,
+		})
+	}
+	return err
 }
 
 // route is the kernel's choice for packets to an address.
@@ -208,26 +217,29 @@ func (k *rtnetlink) route(l lookup) (route, error) {
 		req.attr32(unix.RTA_MARK, l.mark)
 	}
 	var r route
-	err := k.do(req, func(m syscall.NetlinkMessage) error {
-		if m.Header.Type != unix.RTM_NEWROUTE || len(m.Data) < unix.SizeofRtMsg {
-			return nil
-		}
-		switch (*unix.RtMsg)(unsafe.Pointer(&m.Data[0])).Type {
-		case unix.RTN_UNREACHABLE, unix.RTN_BLACKHOLE, unix.RTN_PROHIBIT, unix.RTN_THROW:
-			return unix.ENETUNREACH
-		}
-		return eachAttr(m, func(kind uint16, value []byte) {
-			switch {
-			case kind == unix.RTA_OIF && len(value) == 4:
-				r.index = int(binary.NativeEndian.Uint32(value))
-			case kind == unix.RTA_TABLE && len(value) == 4:
-				r.table = binary.NativeEndian.Uint32(value)
-			case kind == unix.RTA_PREFSRC:
-				r.local, _ = netip.AddrFromSlice(value)
-			}
-		})
-	})
+	err := k.do(req, r.take)
 	return r, err
+}
+
+// take reads a route out of a message about one.
+func (r *route) take(m syscall.NetlinkMessage) error {
+	if m.Header.Type != unix.RTM_NEWROUTE || len(m.Data) < unix.SizeofRtMsg {
+		return nil
+	}
+	switch (*unix.RtMsg)(unsafe.Pointer(&m.Data[0])).Type {
+	case unix.RTN_UNREACHABLE, unix.RTN_BLACKHOLE, unix.RTN_PROHIBIT, unix.RTN_THROW:
+		return unix.ENETUNREACH
+	}
+	return eachAttr(m, func(kind uint16, value []byte) {
+		switch {
+		case kind == unix.RTA_OIF && len(value) == 4:
+			r.index = int(binary.NativeEndian.Uint32(value))
+		case kind == unix.RTA_TABLE && len(value) == 4:
+			r.table = binary.NativeEndian.Uint32(value)
+		case kind == unix.RTA_PREFSRC:
+			r.local, _ = netip.AddrFromSlice(value)
+		}
+	})
 }
 
 // request is a netlink request being built.
@@ -278,45 +290,58 @@ func (k *rtnetlink) do(r *request, each func(syscall.NetlinkMessage) error) erro
 		if err != nil {
 			return errors.Join(errKernelSilent, err)
 		}
-		messages, err := syscall.ParseNetlinkMessage(k.buf[:n])
-		if err != nil {
-			return errors.Join(errKernelSilent, err)
-		}
-		for _, m := range messages {
-			if m.Header.Seq != k.seq {
-				continue // a late answer to an earlier request
-			}
-			switch m.Header.Type {
-			case unix.NLMSG_DONE:
-				return nil
-			case unix.NLMSG_ERROR:
-				if len(m.Data) < 4 {
-					return errKernelSilent
-				}
-				if code := int32(binary.NativeEndian.Uint32(m.Data)); code != 0 {
-					return unix.Errno(-code)
-				}
-				return nil
-			}
-			if err := each(m); err != nil && !dump {
-				return err
-			}
-			if !dump {
-				return nil
-			}
+		if over, err := k.take(k.buf[:n], dump, each); over {
+			return err
 		}
 	}
 	return errKernelSilent
 }
 
-// eachAttr calls f for the attributes of m.
-func eachAttr(m syscall.NetlinkMessage, f func(kind uint16, value []byte)) error {
-	attrs, err := syscall.ParseNetlinkRouteAttr(&m)
+// take calls each for the messages of a datagram that answer the last request, and
+// reports whether they end the answer, or what went wrong does.
+func (k *rtnetlink) take(datagram []byte, dump bool, each func(syscall.NetlinkMessage) error) (over bool, err error) {
+	messages, err := syscall.ParseNetlinkMessage(datagram)
 	if err != nil {
-		return err
+		return true, errors.Join(errKernelSilent, err)
 	}
-	for _, a := range attrs {
-		f(a.Attr.Type&^uint16(unix.NLA_F_NESTED|unix.NLA_F_NET_BYTEORDER), a.Value)
+	for _, m := range messages {
+		if m.Header.Seq != k.seq {
+			continue // a late answer to an earlier request
+		}
+		switch m.Header.Type {
+		case unix.NLMSG_DONE:
+			return true, nil
+		case unix.NLMSG_ERROR:
+			if len(m.Data) < 4 {
+				return true, errKernelSilent
+			}
+			if code := int32(binary.NativeEndian.Uint32(m.Data)); code != 0 {
+				return true, unix.Errno(-code)
+			}
+			return true, nil
+		}
+		if err := each(m); err != nil && !dump {
+			return true, err
+		}
+		if !dump {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// eachAttr calls f for the attributes of m, which is no shorter than what stands before
+// them. The standard library's reader panics if the last one lacks its padding.
+func eachAttr(m syscall.NetlinkMessage, f func(kind uint16, value []byte)) error {
+	head := map[uint16]int{unix.RTM_NEWLINK: unix.SizeofIfInfomsg, unix.RTM_NEWADDR: unix.SizeofIfAddrmsg, unix.RTM_NEWROUTE: unix.SizeofRtMsg}[m.Header.Type]
+	for b := m.Data[head:]; len(b) >= unix.SizeofRtAttr; {
+		size := int(binary.NativeEndian.Uint16(b))
+		if size < unix.SizeofRtAttr || size > len(b) {
+			return unix.EINVAL
+		}
+		f(binary.NativeEndian.Uint16(b[2:])&^uint16(unix.NLA_F_NESTED|unix.NLA_F_NET_BYTEORDER), b[unix.SizeofRtAttr:size])
+		padded := (size + unix.RTA_ALIGNTO - 1) &^ (unix.RTA_ALIGNTO - 1)
+		b = b[min(padded, len(b)):]
 	}
 	return nil
 }
