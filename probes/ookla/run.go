@@ -1,6 +1,7 @@
 package ookla
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -38,7 +39,7 @@ func (r *run) follow(ctx context.Context) (perigee.Throughput, error) {
 			case m.Failed != nil && ctx.Err() != nil:
 				return perigee.Throughput{}, ctx.Err()
 			case m.Failed != nil:
-				return perigee.Throughput{}, &perigee.Error{Code: m.Failed.Code, Message: "ookla: " + m.Failed.Message}
+				return perigee.Throughput{}, &perigee.Error{Code: cmp.Or(m.Failed.Code, perigee.CodeInternal), Message: "ookla: " + m.Failed.Message}
 			case m.Ended != nil:
 				return r.result(*m.Ended)
 			}
@@ -131,6 +132,9 @@ func (r *run) died(cause error) error {
 
 // result is the measurement that the child's end completes.
 func (r *run) result(e ended) (perigee.Throughput, error) {
+	if e.Length < 0 {
+		return perigee.Throughput{}, &perigee.Error{Code: perigee.CodeInternal, Message: fmt.Sprintf("ookla: the child tells of a transfer of %v", e.Length)}
+	}
 	r.add(e.Counts)
 	if e.Stop == perigee.StoppedByUser && r.stopped != "" {
 		e.Stop = r.stopped

@@ -2,9 +2,12 @@ package wire
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"reflect"
+	"strings"
 	"testing"
+	"unicode"
 )
 
 // FuzzServerHandshake gives the far end what anybody may send it.
@@ -139,4 +142,74 @@ func normal(f Frame) Frame {
 		return f
 	}
 	return f
+}
+
+// proven is a far end that has the key and answers whatever it is told to.
+type proven struct {
+	Request
+	state byte
+	body  []byte
+	bytes.Buffer
+}
+
+// Write hears the client's request and answers it.
+func (p *proven) Write(said []byte) (int, error) {
+	p.said = bytes.Clone(said[:len(said)-macSize])
+	return len(said), p.answer(&p.Buffer, p.state, p.body)
+}
+
+// FuzzProvenAnswer gives the client what a far end with the key may grant or refuse:
+// grants are within what was asked of the protocol, and refusals are words for a terminal.
+func FuzzProvenAnswer(f *testing.F) {
+	f.Add(byte(accepted), []byte(`{"session":"000102030405060708090a0b0c0d0e0f","congestion":"bbr","max_duration_seconds":20,"max_bytes":1000}`))
+	f.Add(byte(accepted), []byte(`{"max_duration_seconds":1e300,"max_bytes":-1}`))
+	f.Add(byte(refused), []byte(`{"code":"too_many_clients","message":"8 clients are served\u001b[2J","retry_after_seconds":5}`))
+	f.Add(byte(refused), []byte(`{"retry_after_seconds":-1}`))
+	f.Add(byte(7), []byte("{}"))
+	secret := Secret{Key: NewKey()}
+	f.Fuzz(func(t *testing.T, state byte, body []byte) {
+		if len(body) > MaxAnswer {
+			t.Skip()
+		}
+		far := &proven{Request: Request{Kind: Control, secret: secret, greeting: newGreeting()}, state: state, body: body}
+		far.Buffer.Write(far.greeting)
+		granted, err := OpenControl(far, secret, start)
+		if err == nil {
+			if state != accepted || granted.check() != nil {
+				t.Errorf("state %d with %q is taken for %+v", state, body, granted)
+			}
+			return
+		}
+		refusal, ok := errors.AsType[*Refusal](err)
+		if !ok {
+			return
+		}
+		if !refusal.Proven || state != refused || refusal.RetryAfter < 0 || len(refusal.Message)+len(refusal.Code) > 600 {
+			t.Errorf("%q is taken for %+v", body, refusal)
+		}
+		if strings.ContainsFunc(string(refusal.Code)+refusal.Message, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Errorf("%q is said as %q", body, refusal.Message)
+		}
+	})
+}
+
+// FuzzKey gives the reader of keys whatever may stand in a file: what is taken is a whole
+// key, and nothing of the file stands in an error, which may be logged.
+func FuzzKey(f *testing.F) {
+	f.Add(NewKey().Reveal())
+	f.Add(strings.Repeat("0", 64))
+	f.Add(" \n" + strings.Repeat("aB", 32) + "\r\n")
+	f.Add("hunter2 is no key")
+	f.Fuzz(func(t *testing.T, text string) {
+		key, err := ParseKey(text)
+		if err != nil {
+			if secret := strings.TrimSpace(text); len(secret) > 12 && strings.Contains(err.Error(), secret) {
+				t.Errorf("the error tells the key: %v", err)
+			}
+			return
+		}
+		if key.IsZero() || !strings.EqualFold(key.Reveal(), strings.TrimSpace(text)) {
+			t.Errorf("%q is read as %q", text, key.Reveal())
+		}
+	})
 }
