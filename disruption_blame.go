@@ -79,7 +79,7 @@ func (e *evidence) monitors(o Outage, s span) (judgment, bool) {
 		if hole.overlap(s.from, s.to) > length/2 {
 			return blame("most of it lies in a gap of the monitor (%s): what else happened then is not known", g.Reason)
 		}
-		if g.Reason == GapClockStep || g.Reason == GapStalled {
+		if g.Reason == GapClockStep || g.Reason == GapStalled || g.Reason == GapStoreDamaged {
 			continue // the network was there all the time
 		}
 		since := s.from.Sub(g.End)

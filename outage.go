@@ -49,6 +49,9 @@ const (
 	// GapClockStep: the wall clock was set. Forward, the gap is the time that
 	// the clock never showed; back, Start equals End and no time is missing.
 	GapClockStep GapReason = "clock_step"
+
+	// GapStoreDamaged: it was measuring, and the results were lost with a damaged file.
+	GapStoreDamaged GapReason = "store_damaged"
 )
 
 // Event is something that happened to the measuring that an analyst must know.
@@ -77,7 +80,8 @@ const (
 	EventClockUnset     EventKind = "clock_unset"    // from here to the next clock_set, results were dated afterwards
 	EventClockSet       EventKind = "clock_set"
 	EventStoreFailed    EventKind = "store_failed"
-	EventImported       EventKind = "imported" // results came from a file; Detail says which
+	EventStoreDamaged   EventKind = "store_damaged" // a damaged file was set aside, or what can be read of it was carried over
+	EventImported       EventKind = "imported"      // results came from a file; Detail says which
 
 	// Of transfers that did not take place, or of which nothing stands. Detail is
 	// TransferDetail's.

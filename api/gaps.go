@@ -15,7 +15,7 @@ type Gap struct {
 	Start           time.Time `json:"start"`
 	End             time.Time `json:"end"`
 	DurationSeconds float64   `json:"duration_seconds"`
-	Reason          string    `json:"reason" enum:"stopped,crashed,suspended,stalled,clock_step"`
+	Reason          string    `json:"reason" enum:"stopped,crashed,suspended,stalled,clock_step,store_damaged"`
 	Detail          string    `json:"detail"`
 }
 

@@ -19,7 +19,7 @@ var (
 // gapReasons are the values of the label reason: those of the domain, and one for all that
 // may follow.
 var gapReasons = []perigee.GapReason{
-	perigee.GapStopped, perigee.GapCrashed, perigee.GapSuspended, perigee.GapStalled, perigee.GapClockStep, "other",
+	perigee.GapStopped, perigee.GapCrashed, perigee.GapSuspended, perigee.GapStalled, perigee.GapClockStep, perigee.GapStoreDamaged, "other",
 }
 
 // monitor sends what was counted. All values of a label are there once one is, so that

@@ -382,9 +382,9 @@ func TestStoreIsUpOrDown(t *testing.T) {
 		up    float64
 		rows  int
 	}{
-		"up":             {StoreState{}, nil, 1, 10}, // 13, without three times
-		"with_times":     {StoreState{Oldest: epoch, Newest: now, LastAppend: now}, nil, 1, 13},
-		"failing":        {StoreState{Failing: true}, nil, 0, 10},
+		"up":             {StoreState{}, nil, 1, 12}, // 15, without three times
+		"with_times":     {StoreState{Oldest: epoch, Newest: now, LastAppend: now}, nil, 1, 15},
+		"failing":        {StoreState{Failing: true}, nil, 0, 12},
 		"cannot_be_read": {StoreState{}, errors.New("disk I/O error"), 0, 1},
 	} {
 		o := testOptions(t)

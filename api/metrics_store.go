@@ -17,6 +17,10 @@ type StoreState struct {
 
 	Oldest, Newest time.Time // starts of the first and the last window; zero if there is none
 
+	// Damaged is how often a damaged file was set aside since the process started, Asides
+	// how many such there are beside the store.
+	Damaged, Asides int64
+
 	DiskFull bool // single probes are given up for the room that new results need
 
 	// Of appends since the process started.
@@ -43,6 +47,8 @@ var (
 	descStoreOldest     = storeDesc("oldest_window_timestamp_seconds", "When the first window kept begins, Unix time; absent if there is none.")
 	descStoreNewest     = storeDesc("newest_window_timestamp_seconds", "When the last window kept begins, Unix time; absent if there is none.")
 	descStoreDiskFull   = storeDesc("disk_full", "Whether single probes are given up for the room that new results need: 1 or 0.")
+	descStoreDamaged    = storeDesc("damaged_total", "How often the store's file was damaged, set aside, and replaced by a new one.")
+	descStoreAsides     = storeDesc("set_aside", "Damaged stores that were set aside and are still there.")
 	descStoreAppends    = storeDesc("appends_total", "Batches of results that the store was given.")
 	descStoreFailures   = storeDesc("append_failures_total", "Those of them that it did not take.")
 	descStoreLastAppend = storeDesc("last_append_timestamp_seconds", "When it last took one, Unix time; absent before.")
@@ -82,6 +88,8 @@ func (c storeCollector) Collect(ch chan<- prometheus.Metric) {
 	at(descStoreOldest, s.Oldest)
 	at(descStoreNewest, s.Newest)
 	send.flag(descStoreDiskFull, s.DiskFull)
+	send.counter(descStoreDamaged, float64(s.Damaged))
+	send.gauge(descStoreAsides, float64(s.Asides))
 	send.counter(descStoreAppends, float64(s.Appends))
 	send.counter(descStoreFailures, float64(s.Failures))
 	at(descStoreLastAppend, s.LastAppend)

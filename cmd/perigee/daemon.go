@@ -50,14 +50,30 @@ type daemon struct {
 // newDaemon opens the store, records the gap since its last life and builds the
 // measurement: limit probes for each stream, or without end if it is 0. Run takes over
 // listener. Nothing is sent before Run. It fails with CodePermission, and touches no
-// store, if this process may not probe.
-func newDaemon(ctx context.Context, s streams, p plan, listener net.Listener, limit int) (_ *daemon, err error) {
+// store, if this process may not probe. A store whose damage is met only on the way is set
+// aside when it is closed: it is begun again then.
+func newDaemon(ctx context.Context, s streams, p plan, listener net.Listener, limit int) (d *daemon, err error) {
+	for range 3 {
+		if d, err = tryDaemon(ctx, s, p, listener, limit); !sqlite.Damaged(err) {
+			break
+		}
+	}
+	return d, err
+}
+
+// healing is how a store of p is healed, by what the system's clock says.
+func healing(s streams, p plan) *sqlite.Healing {
+	read := systemClock()
+	return &sqlite.Healing{Site: p.site.Name, Now: func() time.Time { return read().Wall }, Told: func(text string) { s.notef("perigee: %s", text) }}
+}
+
+func tryDaemon(ctx context.Context, s streams, p plan, listener net.Listener, limit int) (_ *daemon, err error) {
 	if err := permitted(p); err != nil {
 		return nil, err
 	}
 	d := &daemon{s: s, listener: listener, latencies: probes.NewLatencies(latencyReach)}
 	d.plan = p
-	d.store, err = sqlite.Open(ctx, storeFile(p.storePath), sqlite.Options{})
+	d.store, err = sqlite.Open(ctx, storeFile(p.storePath), sqlite.Options{Heal: healing(s, p)})
 	if err != nil {
 		return nil, err
 	}

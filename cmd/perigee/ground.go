@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -26,7 +27,23 @@ func ground(p plan, doubt error) []finding {
 	}
 	findings = append(findings, checkTokens(p.api, time.Now())...)
 	findings = append(findings, checkCertificate(p.api, time.Now())...)
-	return append(findings, checkTime(doubt), checkDisk(p.storePath))
+	findings = append(findings, checkTime(doubt), checkDisk(p.storePath))
+	return append(findings, checkAsides(storeFile(p.storePath))...)
+}
+
+// checkAsides tells of damaged stores that were set aside, for as long as they are there.
+func checkAsides(file string) (findings []finding) {
+	list, err := sqlite.Asides(file)
+	if err != nil {
+		return []finding{failed("damage", err)}
+	}
+	for _, a := range list {
+		findings = append(findings, finding{Check: "damage", State: stateWarning,
+			Message: fmt.Sprintf("the store was damaged on %s: %s was set aside (%s)", a.At.Format(time.DateTime+" MST"), a.Path, byteSize(float64(a.Size))),
+			Remedy:  "see the event store_damaged for what was carried over, and test the disk and the memory; remove its files when nothing more is wanted of them",
+		})
+	}
+	return findings
 }
 
 // checkTime says whether the time of day can be right, and how good the clock is.

@@ -57,7 +57,7 @@ func newHolding(ctx context.Context, main *sqlite.Store, p plan, c *bootClock, s
 	}
 	if !c.known.Load() {
 		h.file = h.fileOf(bootID())
-		if h.early, err = sqlite.Open(ctx, h.file, sqlite.Options{}); err != nil {
+		if h.early, err = sqlite.Open(ctx, h.file, sqlite.Options{Heal: h.healing()}); err != nil {
 			return nil, err
 		}
 		if err = h.early.Describe(ctx, p.site, p.links); err != nil {
@@ -70,6 +70,13 @@ func newHolding(ctx context.Context, main *sqlite.Store, p plan, c *bootClock, s
 		}
 	}
 	return h, nil
+}
+
+// healing is how a file of held results is healed: its times are provisional ones.
+func (h *holding) healing() *sqlite.Healing {
+	o := healing(h.s, h.planned())
+	o.Now = func() time.Time { return time.Unix(0, 0).Add(h.clock.sinceBoot(h.clock.real())) }
+	return o
 }
 
 // fileOf returns where results of a boot are held.
@@ -224,7 +231,7 @@ func (h *holding) takeOver(ctx context.Context) (lost []perigee.Event, err error
 
 // takeOverFile does so for one file; same tells that it is of the current boot.
 func (h *holding) takeOverFile(ctx context.Context, file string, same bool) (lost *perigee.Event, err error) {
-	early, err := sqlite.Open(ctx, file, sqlite.Options{})
+	early, err := sqlite.Open(ctx, file, sqlite.Options{Heal: h.healing()})
 	if err != nil {
 		return nil, err
 	}
@@ -291,7 +298,7 @@ func (h *holding) giveUp(ctx context.Context, early *sqlite.Store) (*perigee.Eve
 // remove removes a store's files.
 func remove(file string) error {
 	var errs []error
-	for _, suffix := range []string{"-wal", "-shm", ".reserve", "", ".lock"} {
+	for _, suffix := range []string{"-wal", "-shm", ".reserve", ".spare", "", ".lock"} {
 		if err := os.Remove(file + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)
 		}

@@ -41,7 +41,7 @@ func (d *daemon) storeState(ctx context.Context) (api.StoreState, error) {
 	d.appends.mu.Lock()
 	defer d.appends.mu.Unlock()
 	return api.StoreState{
-		File: s.File, Log: s.Log, Free: s.Free, Windows: s.Windows, Oldest: s.Oldest, Newest: s.Newest, DiskFull: s.Full,
+		File: s.File, Log: s.Log, Free: s.Free, Windows: s.Windows, Oldest: s.Oldest, Newest: s.Newest, DiskFull: s.Full, Damaged: s.Damaged, Asides: s.Asides,
 		Appends: d.appends.given, Failures: d.appends.failed, LastAppend: d.appends.last, Failing: d.appends.failing,
 		Waiting: int64(recording.Waiting), GivenUp: recording.GivenUp,
 	}, nil

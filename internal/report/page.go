@@ -266,6 +266,7 @@ func newGapList(r Report) gapList {
 var gapReasons = map[perigee.GapReason]string{
 	perigee.GapStopped: "the monitor was stopped", perigee.GapCrashed: "the monitor ended without a word",
 	perigee.GapSuspended: "the machine slept", perigee.GapStalled: "the monitor did not get to run", perigee.GapClockStep: "the clock was set",
+	perigee.GapStoreDamaged: "results were lost with a damaged file",
 }
 
 func gapReason(reason perigee.GapReason) string {

@@ -60,11 +60,11 @@ func (w *writer) setLinkAside(ctx context.Context, l *perigee.LinkState, reason 
 // listed also when the window has expired.
 func (s *Store) DeadLetters(ctx context.Context, limit int) ([]perigee.DeadLetter, error) {
 	list, err := s.deadLetters(ctx, limit)
-	return list, fail(s.path, "read dead letters", err)
+	return list, s.fail("read dead letters", err)
 }
 
 func (s *Store) deadLetters(ctx context.Context, limit int) ([]perigee.DeadLetter, error) {
-	rows, err := s.reads.QueryContext(ctx, `SELECT d.id, d.kind, coalesce(s.site, d.site, ''), coalesce(s.link, d.link, ''),
+	rows, err := s.reader().QueryContext(ctx, `SELECT d.id, d.kind, coalesce(s.site, d.site, ''), coalesce(s.link, d.link, ''),
 			coalesce(s.target, ''), coalesce(s.method, ''), coalesce(s.family, ''), coalesce(s.load, ''), d.time_ns, d.reason, d.since_ns
 		FROM dead_letters d LEFT JOIN streams s ON s.id = d.stream ORDER BY d.id DESC LIMIT ?`, max(limit, 0))
 	if err != nil {

@@ -39,8 +39,8 @@ const insertOrbit = `INSERT INTO link_orbits (site, link, after_id, orbit)
 
 // Links implements perigee.Store.
 func (s *Store) Links(ctx context.Context) ([]perigee.LinkRecord, error) {
-	records, err := links(ctx, s.reads)
-	return records, fail(s.path, "read the links", err)
+	records, err := links(ctx, s.reader())
+	return records, s.fail("read the links", err)
 }
 
 func links(ctx context.Context, q queryer) ([]perigee.LinkRecord, error) {

@@ -2,8 +2,10 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	driver "modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
@@ -28,10 +30,67 @@ func fail(path, what string, err error) error {
 	return &perigee.Error{Code: code, Message: message, Err: err}
 }
 
+// fail is fail for what s reads: damage that it meets is looked into.
+func (s *Store) fail(what string, err error) error {
+	if damaged(err) {
+		s.heal.suspect(err)
+	}
+	return fail(s.path, what, err)
+}
+
+// damaged reports whether err says that what lies on the disk is not what was written.
+func damaged(err error) bool {
+	if _, ok := errors.AsType[errUnsound](err); ok {
+		return true
+	}
+	e, ok := errors.AsType[*driver.Error](err)
+	if !ok {
+		return false
+	}
+	switch e.Code() {
+	case lib.SQLITE_IOERR_SHORT_READ, lib.SQLITE_IOERR_DATA, lib.SQLITE_IOERR_CORRUPTFS:
+		return true
+	}
+	primary := e.Code() & 0xff
+	return primary == lib.SQLITE_CORRUPT || primary == lib.SQLITE_NOTADB
+}
+
+// refused reports whether err says that a row is not one that the layout takes.
+func refused(err error) bool {
+	e, ok := errors.AsType[*driver.Error](err)
+	primary := 0
+	if ok {
+		primary = e.Code() & 0xff
+	}
+	return primary == lib.SQLITE_CONSTRAINT || primary == lib.SQLITE_MISMATCH || primary == lib.SQLITE_TOOBIG
+}
+
+// Damaged reports whether err says that the file is damaged. A store that was opened with
+// Options.Heal has it set aside before it is closed.
+func Damaged(err error) bool { return damaged(err) }
+
+// errNoFile is why nothing can be stored while a damaged file could not be replaced.
+var errNoFile = errors.New("the damaged file was set aside and no new one could be made yet")
+
+// damagedRemedy is what is done about a damaged file by those that may not touch it.
+const damagedRemedy = "the file is damaged; perigee run sets it aside, carries over what can be read and goes on (by hand: sqlite3 FILE .recover)"
+
+// closedPool is what database/sql says of reads in a file that was just set aside.
+const closedPool = "sql: database is closed"
+
 // classify maps what SQLite and the system say to a code and a remedy.
 func classify(err error) (perigee.Code, string) {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return perigee.CodeUnavailable, ""
+	}
+	if errors.Is(err, errNoFile) || errors.Is(err, errTooOften) {
+		return perigee.CodeUnavailable, ""
+	}
+	if strings.HasSuffix(err.Error(), closedPool) || errors.Is(err, sql.ErrConnDone) {
+		return perigee.CodeUnavailable, "the file was just set aside because it is damaged, try again"
+	}
+	if _, ok := errors.AsType[errUnsound](err); ok {
+		return perigee.CodeInternal, damagedRemedy
 	}
 	e, ok := errors.AsType[*driver.Error](err)
 	if !ok {
@@ -51,9 +110,9 @@ func classify(err error) (perigee.Code, string) {
 	case lib.SQLITE_CANTOPEN:
 		return perigee.CodePermission, "it cannot be opened, check the owner and mode of the file and its directory"
 	case lib.SQLITE_CORRUPT:
-		return perigee.CodeInternal, "the file is damaged, stop perigee, keep a copy, and recover what is left with: sqlite3 FILE .recover"
+		return perigee.CodeInternal, damagedRemedy
 	case lib.SQLITE_NOTADB:
-		return perigee.CodeInternal, "this is not an SQLite file, move it away or give another path"
+		return perigee.CodeInternal, "this is not an SQLite file: perigee run sets it aside if it was a store; else move it away or give another path"
 	default:
 		return perigee.CodeInternal, ""
 	}

@@ -31,10 +31,9 @@ func (s *Store) Expire(ctx context.Context, singletons, windows time.Time) error
 	}); err != nil {
 		return err
 	}
-	n := newNames()
 	return s.expire(ctx, expireHours, func(ctx context.Context, w *writer) (int, error) {
 		for i := range expireHours {
-			some, err := w.expireHour(ctx, n, before)
+			some, err := w.expireHour(ctx, before)
 			if err != nil || !some {
 				return i, err
 			}
@@ -59,7 +58,7 @@ func (s *Store) expire(ctx context.Context, all int, batch func(context.Context,
 
 // expireHour deletes the windows of one stream in its first hour, if that began before
 // the given time, and reports whether there were any.
-func (w *writer) expireHour(ctx context.Context, n *names, before int64) (bool, error) {
+func (w *writer) expireHour(ctx context.Context, before int64) (bool, error) {
 	statement, err := w.prepare(ctx, "SELECT start_ns, stream FROM windows WHERE start_ns < ? ORDER BY start_ns, stream LIMIT 1")
 	if err != nil {
 		return false, err
@@ -77,7 +76,7 @@ func (w *writer) expireHour(ctx context.Context, n *names, before int64) (bool, 
 		return false, err
 	}
 	if dirty > 0 {
-		if err := w.roll(ctx, hours, n, b); err != nil {
+		if err := w.roll(ctx, hours, b); err != nil {
 			return false, err
 		}
 	}

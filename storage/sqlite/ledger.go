@@ -19,11 +19,11 @@ type Moved struct {
 // by UTC day, before there were quarters, stands at the day's beginning.
 func (s *Store) Ledger(ctx context.Context, site string, link perigee.LinkID, from time.Time) ([]Moved, error) {
 	list, err := s.ledger(ctx, site, link, max(bound(from, math.MinInt64), math.MinInt64+day))
-	return list, fail(s.path, "read traffic", err)
+	return list, s.fail("read traffic", err)
 }
 
 func (s *Store) ledger(ctx context.Context, site string, link perigee.LinkID, from int64) ([]Moved, error) {
-	rows, err := s.reads.QueryContext(ctx, `SELECT quarter_ns AS at, purpose, bytes FROM traffic_quarters WHERE site = ?1 AND link = ?2 AND quarter_ns >= ?3
+	rows, err := s.reader().QueryContext(ctx, `SELECT quarter_ns AS at, purpose, bytes FROM traffic_quarters WHERE site = ?1 AND link = ?2 AND quarter_ns >= ?3
 		UNION ALL
 		SELECT day_ns, purpose, bytes FROM traffic WHERE site = ?1 AND link = ?2 AND day_ns >= ?4
 		ORDER BY at, purpose`, site, string(link), floor(from, quarter), floor(from, day))

@@ -42,7 +42,7 @@ func (s *Store) LinkStates(ctx context.Context, now time.Time) ([]perigee.LinkSt
 		}
 		return nil
 	})
-	return states, fail(s.path, "read the states of links", err)
+	return states, s.fail("read the states of links", err)
 }
 
 // settled returns, for each link with windows, the hour before which nothing waits.

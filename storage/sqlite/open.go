@@ -37,26 +37,33 @@ type Options struct {
 	// BusyTimeout is how long a call waits for a lock that another program
 	// holds before it fails with CodeUnavailable; 5 s if zero.
 	BusyTimeout time.Duration
+
+	// Heal has a damaged file set aside, see Healing. Nil: its damage is an error.
+	Heal *Healing
 }
 
 // Store is an open file. It implements perigee.Store.
 type Store struct {
-	path  string
-	reads *sql.DB
+	path    string
+	options Options
+
+	readsMutex sync.RWMutex // guards reads, which changes when a damaged file is set aside
+	reads      *sql.DB
 
 	// entryNames is what the last reader of entries knew; nil while one reads.
 	entryNamesMutex sync.Mutex
 	entryNames      *names
+	entryNamesOf    *sql.DB // the pool that they were read through
 
-	// writes is nil in a store that OpenReader opened, as is all below.
-	writes *sql.DB
-	lock   io.Closer
+	lock io.Closer // nil in a store that OpenReader opened, as is all below
 
 	reserve reserve
 	tight   atomic.Bool // whether the disk was full when last written to
 
 	// writer holds the one *writer while nobody writes; nil until there is one.
 	writer chan *writer
+
+	heal *healer // nil if damage is an error
 }
 
 var _ perigee.Store = (*Store)(nil)
@@ -80,59 +87,100 @@ func Open(ctx context.Context, path string, options Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, lock: lock, reserve: reserve{path + ".reserve", reserveSize}}
-	err = s.open(ctx, options)
-	if s.lacksRoom(err) && s.reserve.release() {
-		err = errors.Join(s.closeFile(), s.open(ctx, options))
-	}
+	s := &Store{path: path, options: options, lock: lock, reserve: reserve{path + ".reserve", reserveSize}}
+	w, err := s.openAny(ctx)
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	s.writer = make(chan *writer, 1)
+	s.writer <- w
+	s.heal.start()
 	return s, nil
 }
 
-func (s *Store) open(ctx context.Context, options Options) (err error) {
+// openAny opens the file, and heals it if it is damaged and that is wanted.
+func (s *Store) openAny(ctx context.Context) (*writer, error) {
+	if s.options.Heal == nil {
+		return s.openFile(ctx)
+	}
+	s.heal = newHealer(s, *s.options.Heal)
+	return s.heal.open(ctx)
+}
+
+// openFile opens the file, on the room of the reserve if there is no other.
+func (s *Store) openFile(ctx context.Context) (*writer, error) {
+	w, err := s.tryFile(ctx)
+	if s.lacksRoom(err) && s.reserve.release() {
+		w, err = s.tryFile(ctx)
+	}
+	return w, err
+}
+
+// tryFile opens the file. It leaves nothing open if it fails.
+func (s *Store) tryFile(ctx context.Context) (w *writer, err error) {
 	if err := create(s.path); err != nil {
-		return openFailed(s.path, err)
+		return nil, openFailed(s.path, err)
 	}
-	busy := options.BusyTimeout
-	if busy == 0 {
-		busy = defaultBusyTimeout
+	if w, err = openWriter(ctx, s.path, s.options.busy(), &s.tight); err != nil {
+		return nil, err
 	}
-	s.writes, err = sql.Open("sqlite", source(s.path, busy, "mode=rw",
-		"_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)", "_pragma=foreign_keys(1)",
-		fmt.Sprintf("_pragma=journal_size_limit(%d)", walLimit)))
-	if err != nil {
-		return fail(s.path, "open", err)
-	}
-	s.writes.SetMaxOpenConns(1)
-	conn, err := s.writes.Conn(ctx)
-	if err != nil {
-		return fail(s.path, "open", err)
-	}
-	if err := migrate(ctx, conn, s.path, migrations); err != nil {
-		return errors.Join(err, conn.Close())
-	}
-	w := newWriter(conn, &s.tight)
 	if full(s.reserve.make()) { // if it fails for another reason the store works as well, as long as there is room
 		s.reserve.makeLess()
 		w.settle(ctx, true)
 	}
-	s.writer = make(chan *writer, 1)
-	s.writer <- w
-	return s.openReads(busy)
+	if err := s.openReads(s.options.busy()); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	return w, nil
+}
+
+// busy returns how long to wait for locks.
+func (o Options) busy() time.Duration {
+	if o.BusyTimeout == 0 {
+		return defaultBusyTimeout
+	}
+	return o.BusyTimeout
+}
+
+// openWriter opens the file at path, which is there, for writing.
+func openWriter(ctx context.Context, path string, busy time.Duration, tight *atomic.Bool) (*writer, error) {
+	db, err := sql.Open("sqlite", source(path, busy, "mode=rw",
+		"_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)", "_pragma=foreign_keys(1)",
+		fmt.Sprintf("_pragma=journal_size_limit(%d)", walLimit)))
+	if err != nil {
+		return nil, fail(path, "open", err)
+	}
+	db.SetMaxOpenConns(1)
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, errors.Join(fail(path, "open", err), db.Close())
+	}
+	if err := migrate(ctx, conn, path, migrations); err != nil {
+		return nil, errors.Join(err, conn.Close(), db.Close())
+	}
+	return newWriter(db, conn, tight), nil
 }
 
 // openReads opens the pool of read-only connections.
-func (s *Store) openReads(busy time.Duration, parameters ...string) (err error) {
-	s.reads, err = sql.Open("sqlite", source(s.path, busy, append(parameters, "mode=ro", "_pragma=cache_size(-1000)")...))
+func (s *Store) openReads(busy time.Duration, parameters ...string) error {
+	reads, err := sql.Open("sqlite", source(s.path, busy, append(parameters, "mode=ro", "_pragma=cache_size(-1000)")...))
 	if err != nil {
 		return fail(s.path, "open", err)
 	}
-	s.reads.SetMaxOpenConns(readers)
-	s.reads.SetMaxIdleConns(readers)
-	s.reads.SetConnMaxIdleTime(time.Minute)
+	reads.SetMaxOpenConns(readers)
+	reads.SetMaxIdleConns(readers)
+	reads.SetConnMaxIdleTime(time.Minute)
+	s.readsMutex.Lock()
+	defer s.readsMutex.Unlock()
+	s.reads = reads
 	return nil
+}
+
+// reader returns the pool of read-only connections.
+func (s *Store) reader() *sql.DB {
+	s.readsMutex.RLock()
+	defer s.readsMutex.RUnlock()
+	return s.reads
 }
 
 // OpenReader opens the store in the file at path for reading alone, also while a
@@ -166,7 +214,7 @@ func (s *Store) openReader(ctx context.Context, parameters ...string) error {
 	if err := s.openReads(defaultBusyTimeout, parameters...); err != nil {
 		return err
 	}
-	conn, err := s.reads.Conn(ctx)
+	conn, err := s.reader().Conn(ctx)
 	if err != nil {
 		return fail(s.path, "open", err)
 	}
@@ -190,27 +238,19 @@ func (s *Store) Path() string { return s.path }
 // Close waits for a write that is under way, closes the file and lets go of its lock.
 // No other method may be called during or after it.
 func (s *Store) Close() error {
-	err := s.closeFile()
-	if s.lock != nil {
-		err = errors.Join(err, s.lock.Close())
-	}
-	return fail(s.path, "close", err)
-}
-
-// closeFile closes what open has opened.
-func (s *Store) closeFile() error {
+	s.heal.stop()
 	var errs []error
-	if s.reads != nil {
-		errs = append(errs, s.reads.Close())
+	if reads := s.reader(); reads != nil {
+		errs = append(errs, reads.Close())
 	}
 	if s.writer != nil {
 		errs = append(errs, (<-s.writer).close())
 	}
-	if s.writes != nil {
-		errs = append(errs, s.writes.Close())
+	s.heal.release()
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
 	}
-	s.reads, s.writer, s.writes = nil, nil, nil
-	return errors.Join(errs...)
+	return fail(s.path, "close", errors.Join(errs...))
 }
 
 // absolute returns the absolute form of path, or a CodeInvalid error if it cannot be
@@ -242,7 +282,12 @@ func create(path string) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(path))
+	return syncDir(filepath.Dir(path))
+}
+
+// syncDir makes the names in a directory durable.
+func syncDir(path string) error {
+	dir, err := os.Open(path)
 	if err != nil {
 		return err
 	}

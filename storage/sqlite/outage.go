@@ -15,12 +15,12 @@ const overlap = "start_ns < ? AND (end_ns > ? OR start_ns >= ?)"
 // Outages implements perigee.Store. An open outage reaches to the End that is known.
 func (s *Store) Outages(ctx context.Context, q perigee.Query) ([]perigee.Outage, error) {
 	list, err := s.outages(ctx, q)
-	return list, fail(s.path, "read outages", err)
+	return list, s.fail("read outages", err)
 }
 
 func (s *Store) outages(ctx context.Context, q perigee.Query) ([]perigee.Outage, error) {
 	from, to := span(q)
-	rows, err := s.reads.QueryContext(ctx, `SELECT site, link, target, method, family, load, start_ns, end_ns, open, probes, reason
+	rows, err := s.reader().QueryContext(ctx, `SELECT site, link, target, method, family, load, start_ns, end_ns, open, probes, reason
 		FROM outages JOIN streams ON streams.id = outages.stream WHERE `+overlap+" ORDER BY start_ns", to, from, from)
 	if err != nil {
 		return nil, err
@@ -48,12 +48,12 @@ func (s *Store) outages(ctx context.Context, q perigee.Query) ([]perigee.Outage,
 // Gaps implements perigee.Store.
 func (s *Store) Gaps(ctx context.Context, q perigee.Query) ([]perigee.Gap, error) {
 	list, err := s.gaps(ctx, q)
-	return list, fail(s.path, "read gaps", err)
+	return list, s.fail("read gaps", err)
 }
 
 func (s *Store) gaps(ctx context.Context, q perigee.Query) ([]perigee.Gap, error) {
 	from, to := span(q)
-	rows, err := s.reads.QueryContext(ctx, "SELECT site, link, start_ns, end_ns, reason, detail FROM gaps WHERE "+overlap+
+	rows, err := s.reader().QueryContext(ctx, "SELECT site, link, start_ns, end_ns, reason, detail FROM gaps WHERE "+overlap+
 		" ORDER BY start_ns, site, link, end_ns, reason, detail", to, from, from)
 	if err != nil {
 		return nil, err
@@ -77,12 +77,12 @@ func (s *Store) gaps(ctx context.Context, q perigee.Query) ([]perigee.Gap, error
 // Events implements perigee.Store.
 func (s *Store) Events(ctx context.Context, q perigee.Query) ([]perigee.Event, error) {
 	list, err := s.events(ctx, q)
-	return list, fail(s.path, "read events", err)
+	return list, s.fail("read events", err)
 }
 
 func (s *Store) events(ctx context.Context, q perigee.Query) ([]perigee.Event, error) {
 	from, to := span(q)
-	rows, err := s.reads.QueryContext(ctx, `SELECT site, link, time_ns, kind, detail FROM events WHERE time_ns >= ? AND time_ns < ?
+	rows, err := s.reader().QueryContext(ctx, `SELECT site, link, time_ns, kind, detail FROM events WHERE time_ns >= ? AND time_ns < ?
 		ORDER BY time_ns, site, link, kind, detail`, from, to)
 	if err != nil {
 		return nil, err

@@ -14,8 +14,8 @@ import (
 // Instance returns the identity of this store, 8 hexadecimal digits: made at random with
 // the file, and the same for as long as that lives.
 func (s *Store) Instance(ctx context.Context) (id string, err error) {
-	err = s.reads.QueryRowContext(ctx, "SELECT value FROM meta WHERE name = 'instance'").Scan(&id)
-	return id, fail(s.path, "read the instance", err)
+	err = s.reader().QueryRowContext(ctx, "SELECT value FROM meta WHERE name = 'instance'").Scan(&id)
+	return id, s.fail("read the instance", err)
 }
 
 // Pending tells what waits to be forwarded: how many entries, the earliest time among
@@ -43,7 +43,7 @@ func (s *Store) Pending(ctx context.Context) (entries int64, oldest time.Time, d
 		}
 		return nil
 	})
-	return entries, oldest, deadLetters, fail(s.path, "read what is pending", err)
+	return entries, oldest, deadLetters, s.fail("read what is pending", err)
 }
 
 // firstWaiting finds the start of the first window in a range of starts that waits.
@@ -69,8 +69,9 @@ func (s *Store) entries(ctx context.Context, n int, newest bool) ([]perigee.Entr
 		return nil, nil
 	}
 	var list []perigee.Entry
-	err := s.snapshot(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		r, err := s.entryReader(ctx, tx)
+	reads := s.reader()
+	err := snapshotOf(ctx, reads, func(ctx context.Context, tx *sql.Tx) error {
+		r, err := s.entryReader(ctx, reads, tx)
 		if err != nil {
 			return err
 		}
@@ -98,12 +99,13 @@ func (s *Store) entries(ctx context.Context, n int, newest bool) ([]perigee.Entr
 		}
 		return nil
 	})
-	return list, fail(s.path, "read what is pending", err)
+	return list, s.fail("read what is pending", err)
 }
 
 // entryReader reads entries. It keeps the names that it has read from one use to the
 // next: nothing that an entry costs may grow with the file.
 type entryReader struct {
+	reads  *sql.DB // what the names are of
 	names  *names
 	orbits map[orbitKey][]orbitSince
 }
@@ -120,10 +122,12 @@ type orbitSince struct {
 }
 
 // entryReader returns a reader that knows all names of tx; it is to be released.
-func (s *Store) entryReader(ctx context.Context, tx *sql.Tx) (*entryReader, error) {
+func (s *Store) entryReader(ctx context.Context, reads *sql.DB, tx *sql.Tx) (*entryReader, error) {
+	r := &entryReader{reads: reads, orbits: map[orbitKey][]orbitSince{}}
 	s.entryNamesMutex.Lock()
-	r := &entryReader{names: s.entryNames, orbits: map[orbitKey][]orbitSince{}}
-	s.entryNames = nil
+	if s.entryNamesOf == reads {
+		r.names, s.entryNames = s.entryNames, nil
+	}
 	s.entryNamesMutex.Unlock()
 	if r.names == nil { // the first, or another uses it
 		r.names = newNames()
@@ -150,7 +154,7 @@ func (s *Store) entryReader(ctx context.Context, tx *sql.Tx) (*entryReader, erro
 // release lets the next reader have the names of r.
 func (s *Store) release(r *entryReader) {
 	s.entryNamesMutex.Lock()
-	s.entryNames = r.names
+	s.entryNames, s.entryNamesOf = r.names, r.reads
 	s.entryNamesMutex.Unlock()
 }
 

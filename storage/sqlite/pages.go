@@ -30,9 +30,9 @@ func yieldPages[T any](ctx context.Context, s *Store, r pages[T], start func(*T)
 		group = group[:0]
 		return true
 	}
-	for !r.ended() {
+	for reads := s.reader(); !r.ended(); {
 		var found []T
-		err := s.snapshot(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
+		err := snapshotOf(ctx, reads, func(ctx context.Context, tx *sql.Tx) (err error) {
 			found, err = r.next(ctx, tx)
 			return err
 		})

@@ -31,7 +31,7 @@ func (s *Store) Samples(ctx context.Context, q perigee.Query) iter.Seq2[perigee.
 			err = invalid("unknown resolution %q: use window, hour or day", q.Resolution)
 		}
 		if err != nil {
-			yield(perigee.Sample{}, fail(s.path, "read samples", err))
+			yield(perigee.Sample{}, s.fail("read samples", err))
 		}
 	}
 }
@@ -46,7 +46,7 @@ func (s *Store) Singletons(ctx context.Context, q perigee.Query) iter.Seq2[perig
 			err = s.windows(ctx, q, true, yield)
 		}
 		if err != nil {
-			yield(perigee.Sample{}, fail(s.path, "read singletons", err))
+			yield(perigee.Sample{}, s.fail("read singletons", err))
 		}
 	}
 }
@@ -66,7 +66,13 @@ func inOrder(a, b perigee.Sample) int {
 // connection; read, which must be short, is not interrupted: the driver would watch
 // for it at each row.
 func (s *Store) snapshot(ctx context.Context, read func(context.Context, *sql.Tx) error) error {
-	conn, err := s.reads.Conn(ctx)
+	return snapshotOf(ctx, s.reader(), read)
+}
+
+// snapshotOf is snapshot for who reads on where it read before: the numbers of streams of
+// one file mean nothing in another.
+func snapshotOf(ctx context.Context, reads *sql.DB, read func(context.Context, *sql.Tx) error) error {
+	conn, err := reads.Conn(ctx)
 	if err != nil {
 		return err
 	}

@@ -105,11 +105,10 @@ const rollBatch = 4
 // interrupted at any point and repeated at any time: an hour is always merged anew
 // from its windows, and marked as done in the same transaction.
 func (s *Store) Roll(ctx context.Context, now time.Time) error {
-	n := newNames()
 	for _, r := range []rollup{hours, days} {
 		for more := true; more; {
 			if err := ctx.Err(); err != nil {
-				return fail(s.path, "roll up", err)
+				return s.fail("roll up", err)
 			}
 			err := s.write(ctx, "roll up", func(ctx context.Context, w *writer) error {
 				due, err := dirtyBuckets(ctx, w.conn, "length_ns = ? AND bucket_ns <= ? ORDER BY bucket_ns LIMIT ?", r.length, bound(now, 0)-r.length, rollBatch)
@@ -118,7 +117,7 @@ func (s *Store) Roll(ctx context.Context, now time.Time) error {
 				}
 				more = len(due) == rollBatch
 				for _, b := range due {
-					if err := w.roll(ctx, r, n, b); err != nil {
+					if err := w.roll(ctx, r, b); err != nil {
 						return err
 					}
 				}
@@ -133,11 +132,11 @@ func (s *Store) Roll(ctx context.Context, now time.Time) error {
 }
 
 // roll makes the row of one bucket and takes its mark away.
-func (w *writer) roll(ctx context.Context, r rollup, n *names, b bucket) error {
-	if err := n.update(ctx, w.conn); err != nil {
+func (w *writer) roll(ctx context.Context, r rollup, b bucket) error {
+	if err := w.names.update(ctx, w.conn); err != nil {
 		return err
 	}
-	sample, ok, err := r.merge(ctx, w.conn, n, b)
+	sample, ok, err := r.merge(ctx, w.conn, w.names, b)
 	if err != nil {
 		return err
 	}
@@ -163,11 +162,11 @@ func (s *Store) rollups(ctx context.Context, q perigee.Query, r rollup, yield fu
 	n := newNames()
 	from, to := span(q)
 	next := floor(max(from, math.MinInt64+r.length), r.length)
-	for {
+	for reads := s.reader(); ; {
 		var samples []perigee.Sample
 		var more bool
 		cancelled := ctx.Err
-		err := s.snapshot(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
+		err := snapshotOf(ctx, reads, func(ctx context.Context, tx *sql.Tx) (err error) {
 			if err := n.update(ctx, tx); err != nil {
 				return err
 			}

@@ -31,6 +31,7 @@ func (s *Store) Begin(ctx context.Context, now time.Time) (previous perigee.Run,
 		if w.run, err = result.LastInsertId(); err != nil {
 			return err
 		}
+		w.begun = now.UnixNano()
 		epoch, err = w.number(ctx, "SELECT count(*) FROM events WHERE kind = ?", string(perigee.EventClockBack))
 		return err
 	})

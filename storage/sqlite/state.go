@@ -24,6 +24,10 @@ type State struct {
 	// Full tells that the disk was when last written to: singletons are given up for
 	// new results.
 	Full bool
+
+	// Damaged is how often a damaged file was set aside since the store was opened, Asides
+	// how many such there are.
+	Damaged, Asides int64
 }
 
 // windowEnds asks for the first and last start and number of windows. Each is the end of an
@@ -51,7 +55,15 @@ func (s *Store) State(ctx context.Context) (State, error) {
 	if err == nil {
 		st.Log, err = sizeOf(s.path + "-wal")
 	}
-	return st, fail(s.path, "tell its state", err)
+	if s.heal != nil {
+		st.Damaged = s.heal.number.Load()
+	}
+	if err == nil {
+		var asides []Aside
+		asides, err = Asides(s.path)
+		st.Asides = int64(len(asides))
+	}
+	return st, s.fail("tell its state", err)
 }
 
 // sizeOf returns the size of a file, 0 if there is none.

@@ -44,7 +44,7 @@ func checkThroughput(t *perigee.Throughput) error {
 func (s *Store) Throughputs(ctx context.Context, q perigee.Query) iter.Seq2[perigee.Throughput, error] {
 	return func(yield func(perigee.Throughput, error) bool) {
 		if err := s.throughputs(ctx, q, yield); err != nil {
-			yield(perigee.Throughput{}, fail(s.path, "read throughputs", err))
+			yield(perigee.Throughput{}, s.fail("read throughputs", err))
 		}
 	}
 }

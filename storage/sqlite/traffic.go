@@ -48,7 +48,7 @@ func (s *Store) AddTraffics(ctx context.Context, site string, at time.Time, move
 // counted by UTC day, before there were quarters, is in it if a part of its day is.
 func (s *Store) Traffic(ctx context.Context, site string, link perigee.LinkID, from, to time.Time) (map[perigee.Purpose]int64, error) {
 	sums, err := s.traffic(ctx, site, link, bound(from, math.MinInt64), bound(to, math.MaxInt64))
-	return sums, fail(s.path, "read traffic", err)
+	return sums, s.fail("read traffic", err)
 }
 
 const sumTraffic = `SELECT purpose, sum(bytes) FROM (
@@ -59,7 +59,7 @@ const sumTraffic = `SELECT purpose, sum(bytes) FROM (
 
 func (s *Store) traffic(ctx context.Context, site string, link perigee.LinkID, from, to int64) (map[perigee.Purpose]int64, error) {
 	from = max(from, math.MinInt64+day)
-	rows, err := s.reads.QueryContext(ctx, sumTraffic, site, string(link), floor(from, quarter), floor(from, day), to)
+	rows, err := s.reader().QueryContext(ctx, sumTraffic, site, string(link), floor(from, quarter), floor(from, day), to)
 	if err != nil {
 		return nil, err
 	}

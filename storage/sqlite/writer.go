@@ -13,15 +13,18 @@ import (
 // writer is the one connection that writes, with its statements and what it knows of
 // the tables of names. Whoever took it from Store.writer owns it.
 type writer struct {
-	conn       *sql.Conn
+	db         *sql.DB              // of conn alone
+	conn       *sql.Conn            // nil: there is no file, see healer
 	statements map[string]*sql.Stmt // by their text
 
 	// Row numbers of streams and proofs that are in the file, or will be once
 	// the transaction commits.
 	streams map[perigee.Stream]int64
 	proofs  map[perigee.Proof]int64
+	names   *names // of the rows that are read through conn
 
-	run int64 // the row of this life in table runs; 0 before Begin
+	run   int64 // the row of this life in table runs; 0 before Begin
+	begun int64 // when that began
 
 	tight *atomic.Bool // the store's: the disk was full, and the file may not grow
 }
@@ -30,8 +33,8 @@ type writer struct {
 // address, and a new one each time that it changes.
 const proofsKnown = 1000
 
-func newWriter(conn *sql.Conn, tight *atomic.Bool) *writer {
-	w := &writer{conn: conn, tight: tight, statements: map[string]*sql.Stmt{}}
+func newWriter(db *sql.DB, conn *sql.Conn, tight *atomic.Bool) *writer {
+	w := &writer{db: db, conn: conn, tight: tight, statements: map[string]*sql.Stmt{}}
 	w.forget()
 	return w
 }
@@ -39,39 +42,59 @@ func newWriter(conn *sql.Conn, tight *atomic.Bool) *writer {
 // forget drops what w knows of the tables, after a transaction that failed.
 func (w *writer) forget() {
 	w.streams, w.proofs = map[perigee.Stream]int64{}, map[perigee.Proof]int64{}
+	w.names = newNames()
 }
 
 func (w *writer) close() error {
+	if w.conn == nil {
+		return nil
+	}
 	var errs []error
 	for _, statement := range w.statements {
 		errs = append(errs, statement.Close())
 	}
-	return errors.Join(append(errs, w.conn.Close())...)
+	err := errors.Join(append(errs, w.conn.Close(), w.db.Close())...)
+	w.db, w.conn, w.statements = nil, nil, map[string]*sql.Stmt{}
+	return err
 }
 
 // write runs do in a transaction of its own, which is durable when write returns nil
 // and has left nothing otherwise. ctx bounds the wait for other writes; do, which
 // must be short, is not interrupted.
 func (s *Store) write(ctx context.Context, what string, do func(ctx context.Context, w *writer) error) error {
-	if s.writes == nil {
+	if s.writer == nil {
 		return invalid("store %s: opened for reading, cannot %s", s.path, what)
 	}
 	if err := ctx.Err(); err != nil {
-		return fail(s.path, what, err)
+		return s.fail(what, err)
 	}
 	var w *writer
 	select {
 	case w = <-s.writer:
 		defer func() { s.writer <- w }()
 	case <-ctx.Done():
-		return fail(s.path, what, ctx.Err())
+		return s.fail(what, ctx.Err())
 	}
 	ctx = context.WithoutCancel(ctx)
+	err := s.writeOn(ctx, w, do)
+	if s.heal.wanted(w, err) {
+		if err = s.heal.now(ctx, w, err); err == nil {
+			err = s.writeOn(ctx, w, do)
+		}
+	}
+	return fail(s.path, what, err)
+}
+
+// writeOn is write for who owns w.
+func (s *Store) writeOn(ctx context.Context, w *writer, do func(ctx context.Context, w *writer) error) error {
+	if w.conn == nil {
+		return errNoFile
+	}
 	err := w.attempt(ctx, do)
 	if s.lacksRoom(err) {
 		err = s.makeRoom(ctx, w, do)
 	}
-	return fail(s.path, what, err)
+	return err
 }
 
 // attempt runs do in a transaction.
