@@ -294,7 +294,7 @@ func (d *daemon) now() time.Time { return d.clock.guess() }
 // ready reports each stream and the store, for /readyz.
 func (d *daemon) ready(ctx context.Context) []api.Check {
 	_, err := d.store.Links(ctx)
-	checks := []api.Check{checkOf("store", err)}
+	checks := []api.Check{checkOf("store", cmp.Or(err, d.store.Unhealed()))}
 	for _, f := range d.grounds.of(d.current().plan, d.clock.doubted(), d.clock.read().Mono) {
 		checks = append(checks, f.asCheck())
 	}

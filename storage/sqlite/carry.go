@@ -204,7 +204,9 @@ func (c *carrier) know(ctx context.Context, q queryer) error {
 		if p.Remote, err = parseAddress(remote); err != nil {
 			return nil
 		}
-		c.names.proofs[id] = p
+		if _, known := c.names.proofs[id]; !known {
+			c.names.proofs[id] = p
+		}
 		return nil
 	}); err != nil {
 		return err

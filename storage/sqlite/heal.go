@@ -27,11 +27,11 @@ type Healing struct {
 	Told func(text string)
 }
 
-const (
-	// look is how often a file in use is looked at: whether it is still there, as long as
-	// it was, and begins as it should.
-	look = 10 * time.Second
+// look is how often a file in use is looked at: whether it is still there, as long as it
+// was, and begins as it should. Tests look more often.
+var look = 10 * time.Second
 
+const (
 	// checkTime bounds the check of a whole file after a crash.
 	checkTime = time.Hour
 
@@ -49,8 +49,8 @@ type healer struct {
 	Healing
 	s *Store
 
-	broken atomic.Bool // there is no file, or it is damaged
-	times  []time.Time // of the last healings, by the process's clock; the writer's owner has it
+	failed atomic.Pointer[error] // why the file could not be replaced when it had to be; nil if it could
+	times  []time.Time           // of the last healings, by the process's clock; the writer's owner has it
 	number atomic.Int64
 
 	asked   chan error // damage that somebody has met
@@ -120,7 +120,7 @@ func (h *healer) open(ctx context.Context) (*writer, error) {
 
 // opened notes which file is open now.
 func (h *healer) opened() {
-	h.broken.Store(false)
+	h.failed.Store(nil)
 	f, err := os.Open(h.s.path)
 	if err != nil {
 		return // it is not looked at, then
@@ -300,7 +300,7 @@ func (h *healer) wanted(w *writer, err error) bool {
 func (h *healer) now(ctx context.Context, w *writer, err error) error {
 	if w.conn != nil {
 		if wait := h.tooOften(); wait {
-			return errTooOften
+			return h.failure(errTooOften)
 		}
 		if failed := h.closeAll(ctx, w); failed != nil {
 			h.told(failed.Error()) // it is set aside all the same
@@ -314,10 +314,30 @@ func (h *healer) now(ctx context.Context, w *writer, err error) error {
 	if err == nil {
 		err = h.reopen(ctx, w)
 	}
-	if err != nil {
-		h.broken.Store(true)
+	return h.failure(err)
+}
+
+// failure notes why the file could not be replaced, and tells of it once.
+func (h *healer) failure(err error) error {
+	if err == nil {
+		return nil
+	}
+	if was := h.failed.Swap(&err); was == nil || (*was).Error() != err.Error() {
+		h.told(fmt.Sprintf("store %s: %v", h.s.path, err))
 	}
 	return err
+}
+
+// Unhealed returns why a damaged file could not be set aside or replaced when that was last
+// tried; nil if the file is not known to be damaged.
+func (s *Store) Unhealed() error {
+	if s.heal == nil {
+		return nil
+	}
+	if err := s.heal.failed.Load(); err != nil {
+		return fail(s.path, "damaged", *err)
+	}
+	return nil
 }
 
 // tooOften notes that the file is replaced now, and reports whether that is too often.
@@ -394,6 +414,7 @@ func (h *healer) start() {
 	}
 	h.work()
 	h.looking.Go(func() {
+		h.lookInto(nil)
 		ticker := time.NewTicker(look)
 		defer ticker.Stop()
 		for {
@@ -464,9 +485,7 @@ func (h *healer) lookInto(err error) {
 			return
 		}
 	}
-	if err := h.now(ctx, w, err); err != nil {
-		h.told(fmt.Sprintf("store %s: %v", h.s.path, err))
-	}
+	_ = h.now(ctx, w, err) // it has told
 }
 
 // confirmTime bounds how long others wait while a file is checked that was made a little

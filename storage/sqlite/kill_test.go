@@ -24,7 +24,7 @@ import (
 const victimFile = "PERIGEE_TEST_VICTIM_FILE"
 
 func TestMain(m *testing.M) {
-	for variable, live := range map[string]func(string) error{victimFile: victim, forwarderFile: forwarder} {
+	for variable, live := range map[string]func(string) error{victimFile: victim, forwarderFile: forwarder, asideFile: asideVictim} {
 		if path := os.Getenv(variable); path != "" {
 			if err := live(path); err != nil {
 				fmt.Fprintln(os.Stderr, err)
@@ -188,7 +188,7 @@ func killed(t *testing.T, variable string, lines, spin int) (output []string) {
 		t.Fatal(err)
 	}
 	reader := bufio.NewReader(pipe)
-	for n := 0; ; n++ {
+	for n := 0; ; n++ { // lines is -1 for one that kills itself
 		if n == lines {
 			for i := range spin {
 				sink += i

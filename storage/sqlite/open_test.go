@@ -42,7 +42,7 @@ func put(t *testing.T, store *sqlite.Store, samples ...perigee.Sample) {
 }
 
 // foreign opens the file at path past the store.
-func foreign(t *testing.T, path string) *sql.DB {
+func foreign(t testing.TB, path string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite", path)
 	if err != nil {

@@ -244,6 +244,7 @@ func (v *salvager) flush(ctx context.Context, do func(context.Context, *writer) 
 		return err
 	}
 	v.batch = v.batch[:0]
+	atStep(fmt.Sprint("carried ", v.batches))
 	rest := time.NewTimer(time.Since(began))
 	defer rest.Stop()
 	select {

@@ -49,6 +49,7 @@ var spareTables = []struct{ table, query string }{
 	{"sites", "SELECT name, latitude, longitude FROM sites"},
 	{"links", "SELECT * FROM links"},
 	{"streams", "SELECT id, site, link, target, method, family, load, first_ns, last_ns FROM streams"},
+	{"proofs", "SELECT id, interface_index, interface_name, local, remote FROM proofs ORDER BY id DESC LIMIT 1000"},
 	{"link_orbits", "SELECT site, link, after_id, orbit FROM link_orbits"},
 	{"forwarded", fmt.Sprintf("SELECT first_id, last_id FROM forwarded ORDER BY first_id LIMIT %d", spareRanges)},
 	{"device_counters", "SELECT site, link, device, boot, rx, tx, read_ns FROM device_counters"},
