@@ -80,7 +80,7 @@ func TestRunForwardsOverTheLinkThatIsNamed(t *testing.T) {
 		return
 	}
 	l := newLab(t, quick("main"), quick("other"))
-	server := influxtest.Start(t)
+	server := influxtest.Start(t, influxtest.NoFlux())
 	bucket := server.Bucket(t)
 	listener, err := l.FarListen(t.Context(), "tcp", netip.AddrPortFrom(lab.Target(), 0).String())
 	if err != nil {

@@ -205,7 +205,7 @@ func openStore(t testing.TB) *sqlite.Store {
 // TestForwardingSurvivesEveryFault stores ten windows a second for a while, while what
 // stands before the database does all that it can do wrong, one after the other.
 func TestForwardingSurvivesEveryFault(t *testing.T) {
-	server := influxtest.Start(t)
+	server := influxtest.Start(t, influxtest.NoFlux())
 	bucket := server.Bucket(t)
 	proxy := newFaultProxy(t, server.URL)
 	store := openStore(t)
@@ -255,7 +255,7 @@ func TestDatabaseAway(t *testing.T) {
 	for name, seconds := range map[string]int{"60 s": 60, "10 min": 600} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := influxtest.Start(t)
+			server := influxtest.Start(t, influxtest.NoFlux())
 			bucket := server.Bucket(t)
 			store := openStore(t)
 			g := storagetest.NewGenerator(3)
@@ -304,7 +304,7 @@ func TestDatabaseAway(t *testing.T) {
 // TestOnePoisonedWindowAmongTenThousand has the database refuse one window for ever: in
 // the week it was measured in, a field of its measurement has another type.
 func TestOnePoisonedWindowAmongTenThousand(t *testing.T) {
-	server := influxtest.Start(t)
+	server := influxtest.Start(t, influxtest.NoFlux())
 	bucket := server.Bucket(t)
 	const n = 10_000
 	g := storagetest.NewGenerator(2)

@@ -50,7 +50,7 @@ func TestKilledWhileForwarding(t *testing.T) {
 	if os.Getenv("PERIGEE_LONG") != "" {
 		kills = 16
 	}
-	server := influxtest.Start(t)
+	server := influxtest.Start(t, influxtest.NoFlux())
 	bucket := server.Bucket(t)
 	file := writeConfig(t, server.URL, bucket, server.Token)
 	dir := t.TempDir()

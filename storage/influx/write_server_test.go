@@ -278,7 +278,7 @@ func TestEachWrongSetupNamesItsRemedy(t *testing.T) {
 	bucket := s.Bucket(t)
 	database, _, _ := strings.Cut(bucket, "/")
 	s.Exec(t, fmt.Sprintf(`CREATE USER "reader_%s" WITH PASSWORD 'p'; GRANT READ ON %q TO "reader_%s"`, database, database, database))
-	full := influxtest.Start(t, influxtest.MaxSeries(1), influxtest.Setting("INFLUXDB_DATA_INDEX_VERSION", "inmem"))
+	full := influxtest.Start(t, influxtest.NoFlux(), influxtest.MaxSeries(1), influxtest.Setting("INFLUXDB_DATA_INDEX_VERSION", "inmem"))
 	fullBucket := full.Bucket(t)
 	filler := open(t, Options{URL: full.URL, Bucket: fullBucket, Token: full.Token})
 	if err := filler.Write(t.Context(), aWindow()); err != nil {

@@ -11,7 +11,7 @@ import (
 // What was acknowledged is there after the server was killed and started again, under
 // the same address.
 func TestServerSurvivesItsDeath(t *testing.T) {
-	s := influxtest.Start(t)
+	s := influxtest.Start(t, influxtest.NoFlux())
 	bucket := s.Bucket(t)
 	database, _, _ := strings.Cut(bucket, "/")
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/api/v2/write?bucket="+bucket, strings.NewReader("m f=1i 1\n"))
