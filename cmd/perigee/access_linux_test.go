@@ -21,6 +21,7 @@ import (
 // its tokens and its certificate while it measures. Everything it wrote is searched for
 // the tokens.
 func TestRunAsksForTokens(t *testing.T) {
+	beside(t)
 	if isolated(t) {
 		return
 	}

@@ -158,6 +158,7 @@ func counted(events []perigee.Event, kind perigee.EventKind) (n int) {
 // TestDaemonBootsIn1970 runs daemons on a machine without a clock: one whose clock is set
 // while it measures, one that is stopped and one that dies before.
 func TestDaemonBootsIn1970(t *testing.T) {
+	beside(t)
 	if isolated(t) {
 		return
 	}
@@ -314,6 +315,7 @@ func covered(t *testing.T, b perigee.Batch) {
 // What doctor finds and what /readyz says of the same machine are the same words, of a link
 // that can be bound and of one that cannot, and of a clock that was not set.
 func TestDoctorAndReadinessAgree(t *testing.T) {
+	beside(t)
 	if isolated(t) {
 		return
 	}

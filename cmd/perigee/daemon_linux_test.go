@@ -82,7 +82,8 @@ func within(t testing.TB, what string, is func() bool) {
 
 // TestRunRecordsALinkThatGoesDown takes the device of a measured link down and up
 // again, where there is no other way to the target and where one stands open, and holds
-// what the daemon stored against the lab's own times.
+// what the daemon stored against the lab's own times: within one interval, so that it runs
+// beside no other test of the package.
 func TestRunRecordsALinkThatGoesDown(t *testing.T) {
 	if isolated(t) {
 		return
@@ -189,6 +190,7 @@ func takeDown(t *testing.T, l *lab.Lab) {
 // TestRunWithoutConfiguration runs the daemon where there is nothing but a default
 // route, in a namespace whose far side has the addresses of the public anchors.
 func TestRunWithoutConfiguration(t *testing.T) {
+	beside(t)
 	if isolated(t) {
 		return
 	}
@@ -272,6 +274,7 @@ func TestRunWithoutConfiguration(t *testing.T) {
 // TestProbeShowsEveryProbe measures a target that answers, one that does not, and one
 // over a device that does not exist.
 func TestProbeShowsEveryProbe(t *testing.T) {
+	beside(t)
 	if isolated(t) {
 		return
 	}
@@ -298,6 +301,7 @@ func TestProbeShowsEveryProbe(t *testing.T) {
 
 // TestDoctor looks at one link that can be bound and one that cannot.
 func TestDoctor(t *testing.T) {
+	beside(t)
 	if isolated(t) {
 		return
 	}
@@ -349,6 +353,7 @@ func TestDoctor(t *testing.T) {
 // TestAStopIsAGap runs the daemon twice on one store: the time in between is a gap, not
 // an outage, and nothing of the first run is lost.
 func TestAStopIsAGap(t *testing.T) {
+	beside(t)
 	if isolated(t) {
 		return
 	}
@@ -406,6 +411,7 @@ func TestAStopIsAGap(t *testing.T) {
 // TestRefusedWithoutPermission runs the program as a user who may open neither raw nor
 // unprivileged ICMP sockets.
 func TestRefusedWithoutPermission(t *testing.T) {
+	beside(t)
 	if isolated(t) {
 		return
 	}

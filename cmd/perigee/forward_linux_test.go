@@ -76,6 +76,7 @@ func (r *relay) carry(ctx context.Context, near net.Conn, address string) {
 // cadence of probes stays what was planned, no byte leaves by the other link, and what
 // the far end counted is what the account says.
 func TestRunForwardsOverTheLinkThatIsNamed(t *testing.T) {
+	beside(t)
 	if isolated(t) {
 		return
 	}

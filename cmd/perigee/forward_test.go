@@ -205,6 +205,7 @@ func openStore(t testing.TB) *sqlite.Store {
 // TestForwardingSurvivesEveryFault stores ten windows a second for a while, while what
 // stands before the database does all that it can do wrong, one after the other.
 func TestForwardingSurvivesEveryFault(t *testing.T) {
+	t.Parallel()
 	server := influxtest.Start(t, influxtest.NoFlux())
 	bucket := server.Bucket(t)
 	proxy := newFaultProxy(t, server.URL)
@@ -252,6 +253,7 @@ func TestForwardingSurvivesEveryFault(t *testing.T) {
 // TestDatabaseAway stores ten windows for each second that the database is away, ours
 // ended and begun anew in the middle: what was measured is there in the end, once.
 func TestDatabaseAway(t *testing.T) {
+	t.Parallel()
 	for name, seconds := range map[string]int{"60 s": 60, "10 min": 600} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -304,6 +306,7 @@ func TestDatabaseAway(t *testing.T) {
 // TestOnePoisonedWindowAmongTenThousand has the database refuse one window for ever: in
 // the week it was measured in, a field of its measurement has another type.
 func TestOnePoisonedWindowAmongTenThousand(t *testing.T) {
+	t.Parallel()
 	server := influxtest.Start(t, influxtest.NoFlux())
 	bucket := server.Bucket(t)
 	const n = 10_000

@@ -115,6 +115,7 @@ func TestKilledWhileForwarding(t *testing.T) {
 // TestFleetAndServe simulates homes that write to a database, and asks a stateless server
 // before it.
 func TestFleetAndServe(t *testing.T) {
+	t.Parallel()
 	server := influxtest.Start(t)
 	bucket := server.Bucket(t)
 	file := writeConfig(t, server.URL, bucket, server.Token)

@@ -59,6 +59,7 @@ func sent(t *testing.T, name string) uint64 {
 // routing, a tunnel and a device that leads nowhere, made of cables to another namespace:
 // it must tell them apart, send nothing unless it is told to, and write what can be read.
 func TestInitLooksAtTheMachine(t *testing.T) {
+	beside(t)
 	if isolated(t) {
 		return
 	}

@@ -20,6 +20,11 @@ func TestMain(m *testing.M) {
 	if os.Getenv(demoEnv) != "" || os.Getenv(beProgram) != "" {
 		os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
+	// Tests that run beside others mostly wait, for clocks and processes: more of them than
+	// there are processors. The flag, if given, overrides it.
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
+	}
 	os.Exit(m.Run())
 }
 
@@ -33,6 +38,16 @@ func perigeeRun(t *testing.T, args ...string) (stdout, stderr string, status int
 	var out, err bytes.Buffer
 	status = run(t.Context(), args, strings.NewReader(""), &out, &err)
 	return out.String(), err.String(), status
+}
+
+// beside lets the calling test run beside others: it has a network of its own, and mostly
+// waits. In its own namespaces it is alone in its process, and may change its directory and
+// environment. The tests that are not beside others come before all that are.
+func beside(t *testing.T) {
+	t.Helper()
+	if !lab.Isolated() {
+		t.Parallel()
+	}
 }
 
 // isolated runs the calling test again in namespaces of its own and reports whether

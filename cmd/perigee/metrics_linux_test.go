@@ -27,6 +27,7 @@ func metricsOf(t *testing.T, d *daemon) string {
 // A daemon tells of its links, streams and store before its first probe, of what it
 // measured afterwards, and when its store refuses something.
 func TestMetricsOfADaemon(t *testing.T) {
+	beside(t)
 	if isolated(t) {
 		return
 	}

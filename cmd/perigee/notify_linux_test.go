@@ -19,6 +19,7 @@ import (
 // sockets and variables that it gives them: ready is said when the page answers, the
 // watchdog is fed while all is well, and stopping is said before the end.
 func TestServiceManagerIsTold(t *testing.T) {
+	beside(t)
 	if isolated(t) {
 		return
 	}

@@ -17,6 +17,7 @@ import (
 // TestHangupReloads sends the real daemon hang-up signals while it measures: for a
 // configuration that is wrong, and for one in which a link goes, one comes and one stays.
 func TestHangupReloads(t *testing.T) {
+	beside(t)
 	if isolated(t) {
 		return
 	}

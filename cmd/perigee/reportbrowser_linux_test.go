@@ -19,6 +19,7 @@ import (
 // The report in a real browser, which has no network: it must ask for nothing, report no
 // error, fit a phone, a desktop and paper.
 func TestReportInABrowser(t *testing.T) {
+	beside(t)
 	chromium, err := findBrowser()
 	if err != nil {
 		t.Skip(err)

@@ -13,6 +13,7 @@ import (
 // TestSelftest measures a namespace that has a loopback device and nothing else, whose
 // counters must have seen each probe and each reply, once.
 func TestSelftest(t *testing.T) {
+	beside(t)
 	if isolated(t) {
 		return
 	}

@@ -85,6 +85,7 @@ func deviceBytes(t *testing.T, device string) int64 {
 // kernel's counters; probes sent meanwhile are marked, and what was moved is accounted
 // for and counts against the budget.
 func TestTransfersOverTwoLinksAtOnce(t *testing.T) {
+	beside(t)
 	if isolated(t) {
 		return
 	}
@@ -207,6 +208,7 @@ func TestTransfersOverTwoLinksAtOnce(t *testing.T) {
 // TestAskedTransfersAreCapped asks for a transfer without saying how much it may move: as
 // much as one by schedule.
 func TestAskedTransfersAreCapped(t *testing.T) {
+	beside(t)
 	if isolated(t) {
 		return
 	}
@@ -270,6 +272,7 @@ func during(all []api.Throughput, s perigee.Sample) bool {
 
 // TestProbeTransferAlone measures with the command, no daemon running.
 func TestProbeTransferAlone(t *testing.T) {
+	beside(t)
 	if isolated(t) {
 		return
 	}
