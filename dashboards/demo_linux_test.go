@@ -22,6 +22,7 @@ import (
 // TestPageOfTheDemo looks at every view of the page while the demo measures its four
 // links: real packets, a real store, a real browser.
 func TestPageOfTheDemo(t *testing.T) {
+	t.Parallel()
 	d := newDemo(t)
 	d.ask(t, `{"link": "fibre", "method": "transfer", "max_seconds": 5}`)
 	// Some windows of each link, and a transfer in both directions.

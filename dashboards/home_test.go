@@ -85,6 +85,7 @@ func slotted(from, to time.Time, stream perigee.Stream) (samples []perigee.Sampl
 // TestPageOfAHome holds what is shown to what the interface says, what is chosen to the
 // address, and what is taken away to its form.
 func TestPageOfAHome(t *testing.T) {
+	t.Parallel()
 	store, from, to := home(t)
 	whole := "from=" + from.UTC().Format(time.RFC3339) + "&to=" + to.UTC().Format(time.RFC3339)
 	webtest.Run(t, servedAt(t, store, func() time.Time { return to.Add(5 * time.Second) }), nil,

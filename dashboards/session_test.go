@@ -14,6 +14,7 @@ import (
 
 // TestPageAsksForAToken signs in to a monitor that asks for tokens, and out again.
 func TestPageAsksForAToken(t *testing.T) {
+	t.Parallel()
 	store, _, to := home(t)
 	file := filepath.Join(t.TempDir(), "tokens")
 	_, token, err := access.Add(file, "ann", access.ScopeRead, time.Now(), time.Time{})

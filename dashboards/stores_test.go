@@ -79,6 +79,7 @@ func everyView(says map[string]string) []map[string]any {
 
 // TestPageOfAnEmptyStore says in each view that there is nothing, and what to do.
 func TestPageOfAnEmptyStore(t *testing.T) {
+	t.Parallel()
 	nothing := "no link|nothing|not yet|none"
 	webtest.Run(t, served(t, storagetest.NewMemory()), nil, webtest.Check{"name": "detectors"}, webtest.Check{"name": "empty", "check": "views", "on": onPhone, "views": everyView(map[string]string{
 		"now": nothing, "compare": nothing, "throughput": nothing, "slots": nothing, "outages": nothing, "heatmap": nothing,
@@ -87,6 +88,7 @@ func TestPageOfAnEmptyStore(t *testing.T) {
 
 // TestPageOfOneLink has nothing to compare, and says so.
 func TestPageOfOneLink(t *testing.T) {
+	t.Parallel()
 	store := storagetest.NewMemory()
 	fill(t, store, 1, 10*time.Second, time.Second, perigee.Link{ID: "only", Orbit: perigee.OrbitStarlink})
 	webtest.Run(t, served(t, store), nil, webtest.Check{"name": "one", "check": "views", "on": onDesktop, "views": everyView(map[string]string{
@@ -96,6 +98,7 @@ func TestPageOfOneLink(t *testing.T) {
 
 // TestPageOfThirtyLinks draws what a person can take in, and offers the rest.
 func TestPageOfThirtyLinks(t *testing.T) {
+	t.Parallel()
 	var links []perigee.Link
 	for i := range 30 {
 		links = append(links, perigee.Link{ID: perigee.LinkID(fmt.Sprintf("link %02d", i)), Orbit: perigee.Orbits[i%len(perigee.Orbits)]})
@@ -110,6 +113,7 @@ func TestPageOfThirtyLinks(t *testing.T) {
 // TestPageShowsNamesAsText holds names of any script, and such as would be markup or an
 // address, to being text in every view.
 func TestPageShowsNamesAsText(t *testing.T) {
+	t.Parallel()
 	names := []string{"<script>alert(1)</script>", "القمر الصناعي", "卫星链路", `a&b="c"/d?e#f%20'`}
 	var links []perigee.Link
 	for _, name := range names {
@@ -125,6 +129,7 @@ func TestPageShowsNamesAsText(t *testing.T) {
 // TestPageOfAYearIsAsLightAsOfADay holds the bytes of a first view to 200 kB, and those of
 // a year to twice those of a day: the server answers series of the same number of points.
 func TestPageOfAYearIsAsLightAsOfADay(t *testing.T) {
+	t.Parallel()
 	store := storagetest.NewMemory()
 	fill(t, store, 366*24, time.Hour, 20*time.Second, perigee.Link{ID: "dish", Orbit: perigee.OrbitStarlink}, perigee.Link{ID: "fibre", Orbit: perigee.OrbitTerrestrial})
 	first := 200_000
