@@ -2,8 +2,9 @@
 
 GO ?= go
 FUZZTIME ?= 20s
+MINUTES ?= 60
 
-.PHONY: build test test-long race vet fuzz cross bench influxd promtool web screenshots packages install-test reproducible sbom vuln check
+.PHONY: build test test-long test-endurance race vet fuzz cross bench influxd promtool web screenshots packages install-test reproducible sbom vuln check
 
 build: ## the binary, for this machine
 	CGO_ENABLED=0 $(GO) build -trimpath -o perigee ./cmd/perigee
@@ -13,6 +14,9 @@ test: ## what the README promises
 
 test-long: ## the calibrations and simulations that take minutes
 	.ci/long
+
+test-endurance: ## an hour of the program with everything on; fails if what it takes grows
+	.ci/endurance $(MINUTES)
 
 race:
 	$(GO) test -race -shuffle=on ./...
