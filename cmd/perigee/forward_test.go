@@ -26,8 +26,8 @@ import (
 
 // A mark names one window at the database, or in a store.
 type mark struct {
-	site, link, target string
-	start              int64 // nanoseconds since the Unix epoch
+	site, link, target, load string
+	start                    int64 // nanoseconds since the Unix epoch
 }
 
 // The windows that a database holds, and what they planned, read in InfluxQL, which
@@ -46,7 +46,7 @@ func windowsAtLink(t testing.TB, server *influxtest.Server, bucket, link string)
 func windowsWhere(t testing.TB, server *influxtest.Server, bucket, where string) map[mark]int64 {
 	t.Helper()
 	db, policy, _ := strings.Cut(bucket, "/")
-	query := url.Values{"db": {db}, "rp": {policy}, "epoch": {"ns"}, "chunked": {"true"}, "q": {`SELECT "planned" FROM "rtt"` + where + ` GROUP BY "site", "link", "target"`}}
+	query := url.Values{"db": {db}, "rp": {policy}, "epoch": {"ns"}, "chunked": {"true"}, "q": {`SELECT "planned" FROM "rtt"` + where + ` GROUP BY "site", "link", "target", "load"`}}
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/query?"+query.Encode(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +93,7 @@ func windowsWhere(t testing.TB, server *influxtest.Server, bucket, where string)
 					if err != nil {
 						t.Fatal(err)
 					}
-					m := mark{series.Tags["site"], series.Tags["link"], series.Tags["target"], start}
+					m := mark{series.Tags["site"], series.Tags["link"], series.Tags["target"], series.Tags["load"], start}
 					if _, twice := found[m]; twice {
 						t.Errorf("%+v is there twice", m)
 					}
@@ -112,7 +112,7 @@ func windowsIn(t testing.TB, store perigee.Store) map[mark]int64 {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found[mark{s.Stream.Site, string(s.Stream.Link), string(s.Stream.Target), s.Start.UnixNano()}] = s.Counts.Planned
+		found[mark{s.Stream.Site, string(s.Stream.Link), string(s.Stream.Target), string(s.Stream.Load), s.Start.UnixNano()}] = s.Counts.Planned
 	}
 	return found
 }
