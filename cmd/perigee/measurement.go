@@ -16,6 +16,9 @@ import (
 	"perigee/probes/icmp"
 )
 
+// newProber makes a prober of real packets; tests replace it where time is not real.
+var newProber = func(o icmp.Options) (perigee.Prober, error) { return icmp.New(o) }
+
 // measurementOptions are what a measurement needs beside its plan.
 type measurementOptions struct {
 	clock     perigee.Clock
@@ -72,7 +75,7 @@ func measuredStreams(p plan, clock perigee.Clock, known definedProbers) ([]probe
 			if k, ok := known[key]; ok && k.proberDefinition == entry.proberDefinition {
 				entry.Prober = k.Prober
 			} else {
-				prober, err := icmp.New(icmp.Options{
+				prober, err := newProber(icmp.Options{
 					Bind: entry.bind, Address: entry.address, Family: entry.family, LossTimeout: entry.lossTimeout,
 					Interval: entry.interval, Size: entry.size, Clock: clock, Resolve: resolve,
 				})

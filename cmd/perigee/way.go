@@ -11,6 +11,9 @@ import (
 	"perigee/probes/bind"
 )
 
+// dialSystem connects as the system decides; tests replace it where time is not real.
+var dialSystem = (&net.Dialer{}).DialContext
+
 // A way is how results leave for the database: over one link, or as the system decides.
 type way struct {
 	binder *bind.Binder // nil: as the system decides
@@ -49,7 +52,7 @@ func (w *way) Close() error {
 // there is no other way if that fails.
 func (w *way) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if w.binder == nil {
-		return (&net.Dialer{}).DialContext(ctx, network, address)
+		return dialSystem(ctx, network, address)
 	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
