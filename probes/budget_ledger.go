@@ -61,12 +61,26 @@ const ledgerReach = 62 * 24 * time.Hour
 // knows, it was wrong before: the ledger's clock follows, or it would stand still for
 // years. A time before the ledger's first entry cannot be right, and is not followed.
 //
+// Of what is older than any plan asks for, it tells days apart and no longer quarters of an
+// hour: else it would grow by 2 MB a year.
+//
 // The zero Ledger is empty. It is not safe for concurrent use.
 type Ledger struct {
 	pages []page // in ascending order of at
+	days  int    // pages at the beginning that stand for a UTC day each
 }
 
-// page is a quarter of an hour in which something was moved.
+const (
+	// finePages is how many quarters of an hour are told apart: those of ledgerReach and
+	// of the month before. They are counted, as a clock that runs ahead for an hour must
+	// not make years of those before.
+	finePages = int((ledgerReach + 31*24*time.Hour) / quarter)
+
+	// coarsenAt is by how many more there must be before the oldest become days.
+	coarsenAt = int(24 * time.Hour / quarter)
+)
+
+// page is a quarter of an hour, or a day up to its last, in which something was moved.
 type page struct {
 	at    time.Time
 	total Use // of this page and those before it
@@ -88,11 +102,35 @@ func (l *Ledger) Add(m Moved) time.Time {
 	i := l.find(at)
 	if i == len(l.pages) || !l.pages[i].at.Equal(at) {
 		l.pages = slices.Insert(l.pages, i, page{at, l.through(i)})
+		if i < l.days {
+			l.days++
+		}
 	}
 	for ; i < len(l.pages); i++ { // the last one only, unless the clock was ahead by years
 		l.pages[i].total.add(m.Purpose, m.Bytes)
 	}
+	l.coarsen()
 	return at
+}
+
+// coarsen keeps only the last page of each day beyond those that are told apart. Nothing
+// of the sums is lost, as each page has those before it in it. The first page stays: it
+// tells when the count began.
+func (l *Ledger) coarsen() {
+	end := len(l.pages) - finePages
+	if end-l.days < coarsenAt {
+		return
+	}
+	day := func(i int) time.Time { return l.pages[i].at.Truncate(24 * time.Hour) }
+	kept := l.days
+	for i := l.days; i < end; i++ {
+		if i == 0 || !day(i).Equal(day(i+1)) {
+			l.pages[kept] = l.pages[i]
+			kept++
+		}
+	}
+	l.pages = slices.Delete(l.pages, kept, end)
+	l.days = kept
 }
 
 // clock returns what the ledger's clock shows when the system's shows now.
