@@ -5,11 +5,10 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -210,10 +209,14 @@ func (e *endurance) run() {
 		t.Fatal(err)
 	}
 	defer logged.Close()
+	// The daemon ends with this thread, however that ends.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	// The lab favours itself where it may; the daemon is to run as it would elsewhere.
 	kernel, _ := unix.Getpriority(unix.PRIO_PROCESS, 0) // 20 less the nice value
 	e.daemon = exec.Command("nice", "-n", strconv.Itoa(kernel-20), e.program, "run", "--config="+e.path("perigee.yaml"))
 	e.daemon.Stdout, e.daemon.Stderr = logged, logged
+	e.daemon.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := e.daemon.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -310,139 +313,4 @@ func (e *endurance) log() string {
 		e.t.Error(err)
 	}
 	return string(text)
-}
-
-// conclude judges what was recorded, and what came of it.
-func (e *endurance) conclude() {
-	t, r := e.t, e.record
-	for _, problem := range r.problems {
-		t.Error(problem)
-	}
-	var all []judged
-	for _, f := range enduring {
-		j := f.judge(r.column(f.quantity))
-		if all = append(all, j); j.grew {
-			t.Errorf("%s grew: %.0f in the second third, %.0f in the last, may be %.0f", j.quantity, j.second, j.last, j.limit())
-		}
-	}
-	fmt.Print(tableOf(all))
-	e.rates()
-
-	e.askers.mu.Lock()
-	defer e.askers.mu.Unlock()
-	for _, what := range slices.Sorted(maps.Keys(e.askers.answers)) {
-		fmt.Printf("%6d  %s\n", e.askers.answers[what], what)
-	}
-	fmt.Printf("%d bytes of answers, %d not as they should be\n", e.askers.bytes, len(e.askers.failures))
-	for i, failure := range e.askers.failures {
-		if i < 10 {
-			t.Errorf("asking: %s", failure)
-		}
-	}
-	e.reconcile()
-	if t.Failed() {
-		t.Logf("the daemon says:\n%s", e.log())
-	}
-}
-
-// What the store and the log may grow by in the last third. Single probes expire as fast as
-// they come, but only each ten minutes: in thirds that are no multiple of that, what has
-// not expired yet is more, or less.
-const (
-	mostBytesPerProbe  = 7
-	mostBytesUnexpired = 16
-	mostLogPerHour     = 64 << 10
-)
-
-// rates tells what goes on growing, and holds it against what it may.
-func (e *endurance) rates() {
-	r := e.record
-	hours := r.column("elapsed_seconds")
-	for i := range hours {
-		hours[i] /= 3600
-	}
-	probes := r.column("probes")
-	perProbe, _ := rate(r.column("used_bytes"), probes)
-	perHour, _ := rate(probes, hours)
-	logged, _ := rate(r.column("log_bytes"), hours)
-	processor, _ := rate(r.column("cpu_seconds"), hours)
-	fmt.Printf("in the last third: %.0f probes an hour; the store grew by %.2f bytes a probe, %.1f MB a day; %.1f kB of log an hour; %.1f %% of a processor\n",
-		perHour, perProbe, perProbe*perHour*24/1e6, logged/1e3, processor/36)
-	most := mostBytesPerProbe
-	if e.length%(30*time.Minute) != 0 {
-		most = mostBytesUnexpired
-	}
-	if perProbe > float64(most) {
-		e.t.Errorf("the store grew by %.2f bytes a probe, may grow by %d", perProbe, most)
-	}
-	if slack := float64(mostLogPerHour) / e.pace(); logged > slack {
-		e.t.Errorf("%.0f bytes were logged an hour, want %.0f at most", logged, slack)
-	}
-}
-
-// reconcile holds the database against the store.
-func (e *endurance) reconcile() {
-	t := e.t
-	store, err := sqlite.OpenReader(t.Context(), e.store())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	pending, _, dead, err := store.Pending(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, got := windowsIn(t, store), windowsAt(t, e.server, e.bucket)
-	missing := 0
-	for m, planned := range want {
-		if at, ok := got[m]; !ok {
-			missing++
-		} else if at != planned {
-			t.Errorf("%+v planned %d probes, %d at the database", m, planned, at)
-		}
-	}
-	if len(got) != len(want)-missing || missing > int(pending) || dead != 0 {
-		t.Errorf("the store has %d windows, the database %d, %d are missing there and %d results wait, %d were refused", len(want), len(got), missing, pending, dead)
-	}
-	c, rows := perigee.Counts{}, 0
-	for s, err := range store.Samples(t.Context(), perigee.Query{From: e.record.begin}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.Merge(s.Counts)
-		rows++
-	}
-	if err := c.Check(); err != nil {
-		t.Error(err)
-	}
-	var kinds []string
-	for kind, n := range e.events(store) {
-		kinds = append(kinds, fmt.Sprintf("%d %s", n, kind))
-	}
-	slices.Sort(kinds)
-	transfers := 0
-	for _, err := range store.Throughputs(t.Context(), perigee.Query{}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		transfers++
-	}
-	fmt.Printf("%d windows of this run with %d probes planned, %d sent, %d received, %d skipped; %d transfers; events: %s; %d of %d windows at the database, %d results wait\n",
-		rows, c.Planned, c.Sent, c.Received, c.Skipped, transfers, strings.Join(kinds, ", "), len(got), len(want), pending)
-	if transfers == 0 && e.length >= 10*time.Minute {
-		t.Error("no transfer was made")
-	}
-}
-
-// events counts what happened, by kind.
-func (e *endurance) events(store *sqlite.Store) map[perigee.EventKind]int {
-	list, err := store.Events(e.t.Context(), perigee.Query{})
-	if err != nil {
-		e.t.Error(err)
-	}
-	counts := map[perigee.EventKind]int{}
-	for _, event := range list {
-		counts[event.Kind]++
-	}
-	return counts
 }
