@@ -87,6 +87,7 @@ func Compare(ctx context.Context, store Store, q CompareQuery) (Comparison, erro
 			return Comparison{}, &Error{Code: CodeInvalid, Message: fmt.Sprintf("by %s: these are %d comparisons, and one question takes %d; name fewer links or a shorter range", q.By, pairs, mostPairs)}
 		}
 		all = c.compareLinks(q, known, groups)
+		c.Made = groups[0].made
 	} else {
 		query.From, query.To = c.BaselineFrom, c.BaselineTo
 		before, err := readMeasured(ctx, store, query, c.Metric, g)
@@ -94,10 +95,11 @@ func Compare(ctx context.Context, store Store, q CompareQuery) (Comparison, erro
 			return Comparison{}, err
 		}
 		all = c.comparePeriods(known, groups, before)
+		c.Made = append(slices.Clone(before[0].made), groups[0].made...)
 	}
 	c.judge(all)
 	if c.By != "" {
-		c.Warnings = groupWarnings(groups, known)
+		c.Warnings = groupWarnings(c.Metric, groups, known)
 	}
 	if err := c.holdAgainstPlans(ctx, store, known); err != nil {
 		return Comparison{}, err

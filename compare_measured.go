@@ -19,6 +19,7 @@ type measured struct {
 	streams  map[Stream]*record
 	down     downtime
 	gaps     []Gap
+	made     []Provenance
 	proxies  map[LinkID]proxies
 }
 
@@ -94,6 +95,10 @@ func readMeasured(ctx context.Context, store Store, q Query, metric Metric, g gr
 	if err != nil {
 		return nil, err
 	}
+	made, err := ProvenanceOf(ctx, store, q)
+	if err != nil {
+		return nil, err
+	}
 	if len(r.groups) == 0 {
 		m := &measured{from: q.From, to: q.To, grid: r.grid, streams: map[Stream]*record{}}
 		r.groups[key{}] = m // of no group
@@ -103,7 +108,7 @@ func readMeasured(ctx context.Context, store Store, q Query, metric Metric, g gr
 	})
 	down := downtimeOf(outages, gaps)
 	for _, m := range list {
-		m.down, m.gaps = down, gaps
+		m.down, m.gaps, m.made = down, gaps, made
 		for stream, r := range m.streams {
 			for i := range r.windows {
 				w := &r.windows[i]

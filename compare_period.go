@@ -70,6 +70,9 @@ func (m *measured) periods(c *Comparison, b *measured, r LinkRecord, stream Stre
 			p.Warnings = append(p.Warnings, part.when+": "+text)
 		}
 	}
+	if now, then := m.ways(c.Metric), b.ways(c.Metric); len(now) == 1 && len(then) == 1 && now[0] != then[0] {
+		p.Warnings = append(p.Warnings, fmt.Sprintf("links were probed otherwise then: %q, now %q", then[0], now[0]))
+	}
 	if c.By == "" {
 		p.Warnings = append(p.Warnings, m.implausible(stream, r)...)
 	}

@@ -2,6 +2,7 @@ package perigee
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -27,7 +28,7 @@ func (m *measured) warnings(p Pair, w *pairing, streamA, streamB Stream, by Grou
 		}
 	}
 	if by == "" {
-		list = append(list, m.disturbances(len(w.a) > 0, streamA, streamB)...)
+		list = append(list, m.disturbances(w.metric, len(w.a) > 0, streamA, streamB)...)
 	}
 	for _, stream := range []Stream{streamA, streamB} {
 		list = append(list, m.outageWarning(w.metric, stream, by)...)
@@ -43,7 +44,7 @@ func (m *measured) warnings(p Pair, w *pairing, streamA, streamB Stream, by Grou
 }
 
 // disturbances says what kept the monitor from measuring, or its clock from being right.
-func (m *measured) disturbances(measured bool, streams ...Stream) []string {
+func (m *measured) disturbances(metric Metric, measured bool, streams ...Stream) []string {
 	var list []string
 	var gap time.Duration
 	steps := 0
@@ -60,6 +61,25 @@ func (m *measured) disturbances(measured bool, streams ...Stream) []string {
 	}
 	if steps > 0 {
 		list = append(list, fmt.Sprintf("the clock was set %s: times, and what was measured at them, may be off", times(steps)))
+	}
+	if ways := m.ways(metric); len(ways) > 1 && measured {
+		list = append(list, fmt.Sprintf("how links are probed was changed %s in the range, from %q to %q: what was measured before and after may differ for that", times(len(ways)-1), ways[0], ways[len(ways)-1]))
+	}
+	return list
+}
+
+// ways returns how links were probed in the range, in the words of their provenance, as
+// far as it tells and matters to metric: each time that it became another.
+func (m *measured) ways(metric Metric) []string {
+	var list []string
+	for _, p := range m.made {
+		way := p.Maker.Probing
+		if !metric.transfers() {
+			way, _, _ = strings.Cut(way, ProbingTransfers)
+		}
+		if way != "" && (len(list) == 0 || list[len(list)-1] != way) {
+			list = append(list, way)
+		}
 	}
 	return list
 }
@@ -90,11 +110,11 @@ func (m *measured) outageWarning(metric Metric, stream Stream, by Grouping) []st
 
 // ownWarnings says what a reader must know of one link in one of two periods.
 func (m *measured) ownWarnings(w *pairing, stream Stream) []string {
-	return append(m.disturbances(true, stream), m.outageWarning(w.metric, stream, "")...)
+	return append(m.disturbances(w.metric, true, stream), m.outageWarning(w.metric, stream, "")...)
 }
 
 // groupWarnings says once what is true of links in all groups.
-func groupWarnings(groups []*measured, known []LinkRecord) []string {
+func groupWarnings(metric Metric, groups []*measured, known []LinkRecord) []string {
 	var list []string
 	seen := map[string]bool{}
 	add := func(texts []string) {
@@ -108,7 +128,7 @@ func groupWarnings(groups []*measured, known []LinkRecord) []string {
 	for _, r := range known {
 		streams = append(streams, Stream{Site: r.Site.Name, Link: r.Link.ID})
 	}
-	add(groups[0].disturbances(true, streams...))
+	add(groups[0].disturbances(metric, true, streams...))
 	for _, r := range known {
 		for _, m := range groups {
 			add(m.implausible(m.streamAt(Stream{Site: r.Site.Name}, r.Link.ID), r))

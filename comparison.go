@@ -100,6 +100,10 @@ type Comparison struct {
 	// compared with, zero if links are compared with each other.
 	BaselineFrom, BaselineTo time.Time
 
+	// Made says what made the results of the range, and before it of the earlier
+	// period, if there is one.
+	Made []Provenance
+
 	Links    []Summary
 	Pairs    []Pair
 	Warnings []string // of links, if the comparison is grouped; of pairs otherwise

@@ -68,9 +68,9 @@ type EventKind string
 
 // The kinds of events.
 const (
-	EventStarted        EventKind = "started"
+	EventStarted        EventKind = "started" // Detail is that of a Maker, as of the next two
 	EventStopped        EventKind = "stopped"
-	EventReloaded       EventKind = "reloaded" // the configuration was read again; Detail as of started
+	EventReloaded       EventKind = "reloaded" // the configuration was read again
 	EventProberRestart  EventKind = "prober_restarted"
 	EventPartRestart    EventKind = "part_restarted"  // of the monitor, other than a prober
 	EventRebound        EventKind = "rebound"         // the link's device or address changed
@@ -81,7 +81,8 @@ const (
 	EventClockSet       EventKind = "clock_set"
 	EventStoreFailed    EventKind = "store_failed"
 	EventStoreDamaged   EventKind = "store_damaged" // a damaged file was set aside, or what can be read of it was carried over
-	EventImported       EventKind = "imported"      // results came from a file; Detail says which
+	EventImported       EventKind = "imported"      // results came from a file; Detail is ImportedDetail's
+	EventMeasured       EventKind = "measured"      // imported results brought their provenance; Detail is MeasuredDetail's
 
 	// Of transfers that did not take place, or of which nothing stands. Detail is
 	// TransferDetail's.

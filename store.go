@@ -46,6 +46,9 @@ type Query struct {
 
 	Resolution Resolution // Windows if empty
 
+	// Kinds are those of events; it says nothing of all else.
+	Kinds []EventKind
+
 	// Lean samples may lack the sketch of IPDV, of hours and days nine tenths of what
 	// reading them takes: its values spread over decades. A store may leave it in.
 	Lean bool
@@ -65,6 +68,11 @@ func (q Query) Matches(s Stream) bool {
 // all links match any.
 func (q Query) MatchesLink(site string, link LinkID) bool {
 	return (q.Site == "" || q.Site == site) && (link == "" || len(q.Links) == 0 || slices.Contains(q.Links, link))
+}
+
+// MatchesEvent reports whether q selects e, its range aside.
+func (q Query) MatchesEvent(e Event) bool {
+	return q.MatchesLink(e.Site, e.Link) && (len(q.Kinds) == 0 || slices.Contains(q.Kinds, e.Kind))
 }
 
 // LinkRecord is what a store knows of a link.

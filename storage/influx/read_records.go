@@ -181,7 +181,7 @@ func (s *Store) Events(ctx context.Context, q perigee.Query) ([]perigee.Event, e
 		return nil, s.fail(err)
 	}
 	from, to := span(q)
-	found, err := s.records(ctx, measurementEvent, linksOf(q, f), from, to)
+	found, err := s.records(ctx, measurementEvent, all(linksOf(q, f), anyOf("kind", q.Kinds)), from, to)
 	if err != nil {
 		return nil, s.fail(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"perigee"
 )
@@ -82,8 +83,15 @@ func (s *Store) Events(ctx context.Context, q perigee.Query) ([]perigee.Event, e
 
 func (s *Store) events(ctx context.Context, q perigee.Query) ([]perigee.Event, error) {
 	from, to := span(q)
-	rows, err := s.reader().QueryContext(ctx, `SELECT site, link, time_ns, kind, detail FROM events WHERE time_ns >= ? AND time_ns < ?
-		ORDER BY time_ns, site, link, kind, detail`, from, to)
+	where, arguments := "", []any{from, to}
+	if len(q.Kinds) > 0 {
+		where = " AND kind IN (?" + strings.Repeat(", ?", len(q.Kinds)-1) + ")"
+		for _, k := range q.Kinds {
+			arguments = append(arguments, string(k))
+		}
+	}
+	rows, err := s.reader().QueryContext(ctx, "SELECT site, link, time_ns, kind, detail FROM events WHERE time_ns >= ? AND time_ns < ?"+where+
+		" ORDER BY time_ns, site, link, kind, detail", arguments...)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +104,7 @@ func (s *Store) events(ctx context.Context, q perigee.Query) ([]perigee.Event, e
 			return nil, err
 		}
 		e.Time = moment(at)
-		if q.MatchesLink(e.Site, e.Link) {
+		if q.MatchesEvent(e) {
 			list = append(list, e)
 		}
 	}

@@ -313,7 +313,7 @@ func (m *Memory) Events(ctx context.Context, q perigee.Query) ([]perigee.Event, 
 	defer m.mu.Unlock()
 	var list []perigee.Event
 	for e := range m.events {
-		if q.MatchesLink(e.Site, e.Link) && startsWithin(q, e.Time) {
+		if q.MatchesEvent(e) && startsWithin(q, e.Time) {
 			list = append(list, e)
 		}
 	}

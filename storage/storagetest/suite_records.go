@@ -131,6 +131,8 @@ func (s *suite) events(t *testing.T) {
 		"all":                  {perigee.Query{}, []perigee.Event{started, rebound, away}},
 		"link_a":               {perigee.Query{Links: []perigee.LinkID{"a"}}, []perigee.Event{started, away}},
 		"link_b_at_home":       {perigee.Query{Site: "home", Links: []perigee.LinkID{"b"}}, []perigee.Event{started, rebound}},
+		"kind":                 {perigee.Query{Kinds: []perigee.EventKind{perigee.EventRebound}}, []perigee.Event{rebound}},
+		"two_kinds_of_link_a":  {perigee.Query{Links: []perigee.LinkID{"a"}, Kinds: []perigee.EventKind{perigee.EventRebound, perigee.EventStopped}}, []perigee.Event{away}},
 		"from_is_included":     {perigee.Query{From: rebound.Time}, []perigee.Event{rebound, away}},
 		"to_is_not":            {perigee.Query{To: rebound.Time}, []perigee.Event{started}},
 		"streams_do_not_count": {perigee.Query{Targets: []perigee.TargetID{"x"}, Load: perigee.LoadUp}, []perigee.Event{started, rebound, away}},
