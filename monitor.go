@@ -11,6 +11,9 @@ type MonitorState struct {
 	// At is when it was so. Later states of the same minute replace earlier ones.
 	At time.Time
 
+	Maker Maker     // what it measures by
+	Since time.Time // when it was started or reloaded to do so; zero if not known
+
 	Pending     int64     // results that were stored and not acknowledged
 	Oldest      time.Time // the earliest time among them; zero if there are none
 	DeadLetters int64     // results that the Sink will never take

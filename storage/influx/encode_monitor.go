@@ -37,6 +37,10 @@ var monitorFields = []field[perigee.MonitorState]{
 			return max(0, m.At.Sub(m.Oldest).Seconds()), !m.Oldest.IsZero()
 		}},
 	{name: "dead_letters", unit: "results", metric: perigee.MetricDeadLetters, integer: always(func(m *perigee.MonitorState) int64 { return m.DeadLetters })},
+	{name: "version", definition: "of perigee, that measures", text: func(m *perigee.MonitorState) string { return m.Maker.Version }},
+	{name: "configuration_hash", definition: "of the configuration that it measures by, empty if there is none", text: func(m *perigee.MonitorState) string { return m.Maker.Configuration }},
+	{name: "since_ns", unit: "nanoseconds", definition: "when it was started or reloaded to do so, since 1970; absent if not known",
+		integer: func(m *perigee.MonitorState) (int64, bool) { return m.Since.UnixNano(), !m.Since.IsZero() }},
 }
 
 // budgeted is a number of bytes that there is only where a link has a budget.

@@ -14,6 +14,7 @@ func monitorAt(at time.Time) perigee.Entry {
 	start, end := at.Add(-10*24*time.Hour), at.Add(20*24*time.Hour)
 	return perigee.Entry{Kind: perigee.EntryMonitor, Monitor: &perigee.MonitorState{
 		Site: "home", At: at, Pending: 12, Oldest: at.Add(-90 * time.Second), DeadLetters: 1,
+		Maker: perigee.Maker{Version: "v1.0.0", Configuration: "0123456789abcdef"}, Since: at.Add(-time.Hour),
 		Budgets: []perigee.BudgetUse{
 			{Link: "geo", Orbit: perigee.OrbitGEO, Start: start, End: end, Used: 250, Allowance: 1000, Device: 400},
 			{Link: "fibre", Orbit: perigee.OrbitTerrestrial, Start: start, End: end, Used: 7, Device: -1},
@@ -35,12 +36,12 @@ func TestMonitorLines(t *testing.T) {
 		// 1771504496 is 2026-02-19 12:34:56, 1774096496 is 2026-03-21 12:34:56;
 		// the points are of the minute 12:34:00, 1772368440.
 		{"what_is_not_known_is_absent", monitorAt(at), "" +
-			"monitor,instance=0123abcd,site=home pending=12i,oldest_seconds=90,dead_letters=1i 1772368440000000000\n" +
+			"monitor,instance=0123abcd,site=home pending=12i,oldest_seconds=90,dead_letters=1i,version=\"v1.0.0\",configuration_hash=\"0123456789abcdef\",since_ns=1772364896000000789i 1772368440000000000\n" +
 			"budget,instance=0123abcd,link=geo,orbit=geo,site=home used_bytes=250i,allowance_bytes=1000i,left_bytes=750i,used_ratio=0.25,device_bytes=400i," +
 			"period_start_ns=1771504496000000789i,period_end_ns=1774096496000000789i 1772368440000000000\n" +
 			"budget,instance=0123abcd,link=fibre,orbit=terrestrial,site=home used_bytes=7i,period_start_ns=1771504496000000789i,period_end_ns=1774096496000000789i 1772368440000000000\n"},
 		{"a_budget_that_is_passed_has_nothing_left", passed, "" +
-			"monitor,instance=0123abcd,site=home pending=12i,dead_letters=1i 1772368440000000000\n" +
+			"monitor,instance=0123abcd,site=home pending=12i,dead_letters=1i,version=\"v1.0.0\",configuration_hash=\"0123456789abcdef\",since_ns=1772364896000000789i 1772368440000000000\n" +
 			"budget,instance=0123abcd,link=geo,orbit=geo,site=home used_bytes=1500i,allowance_bytes=1000i,left_bytes=0i,used_ratio=1.5,device_bytes=400i," +
 			"period_start_ns=1771504496000000789i,period_end_ns=1774096496000000789i 1772368440000000000\n"},
 	} {
@@ -90,12 +91,13 @@ func TestMonitorIsWritten(t *testing.T) {
 			for name, want := range map[string]any{
 				"monitor  pending": int64(12), "monitor  oldest_seconds": 90.0, "budget geo used_ratio": 0.25, "budget geo left_bytes": int64(750),
 				"budget fibre used_bytes": int64(7), "budget fibre used_ratio": nil, "budget fibre device_bytes": nil,
+				"monitor  version": "v1.0.0", "monitor  configuration_hash": "0123456789abcdef", "monitor  since_ns": late.Monitor.Since.UnixNano(),
 			} {
 				if points[name] != want {
 					t.Errorf("%s is %v, want %v", name, points[name], want)
 				}
 			}
-			if len(points) != 13 { // 3 of monitor, 7 of the one budget and 3 of the other
+			if len(points) != 16 { // 6 of monitor, 7 of the one budget and 3 of the other
 				t.Errorf("%d fields: %v", len(points), points)
 			}
 		})

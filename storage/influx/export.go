@@ -32,6 +32,19 @@ func WriteThroughputLines(w io.Writer, throughputs iter.Seq2[perigee.Throughput,
 	})
 }
 
+// WriteEventLines writes one line for each event, of measurement event, likewise.
+func WriteEventLines(w io.Writer, events []perigee.Event) error {
+	return writeLines(w, func(yield func(perigee.Event, error) bool) {
+		for _, e := range events {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}, nil, func(e *perigee.Event) (perigee.Stream, perigee.Entry) {
+		return perigee.Stream{}, perigee.Entry{Kind: perigee.EntryEvent, Event: e}
+	})
+}
+
 // writeLines writes one line for each result, of which entry tells what it is.
 func writeLines[T any](w io.Writer, results iter.Seq2[T, error], orbits Orbits, entry func(*T) (perigee.Stream, perigee.Entry)) error {
 	out := bufio.NewWriterSize(w, 64<<10)

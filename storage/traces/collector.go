@@ -3,6 +3,7 @@ package traces
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -34,6 +35,8 @@ type collector struct {
 	linked   bool
 
 	untold int64 // probes that no line told of
+
+	makers map[linkName]*makerSpan // of the link's newest result
 
 	batch      perigee.Batch
 	singletons int
@@ -192,6 +195,9 @@ func (c *collector) flush() {
 func (c *collector) finish() {
 	for _, a := range c.order {
 		a.finish()
+	}
+	for _, name := range slices.SortedFunc(maps.Keys(c.makers), linkName.compare) {
+		c.toldMaker(name, c.makers[name])
 	}
 	c.flush()
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"perigee"
@@ -17,24 +18,24 @@ var (
 	sampleTail = []string{"interface_index", "interface", "local", "remote", "cause", "sketch", "state"}
 )
 
-// SampleColumns returns the header of WriteCSV.
+// SampleColumns returns the header of CSV.
 func SampleColumns() []string {
 	columns := append([]string{}, sampleHead...)
 	for _, n := range appendNumbers(nil, &perigee.Sample{}) {
 		columns = append(columns, n.name)
 	}
-	return append(columns, sampleTail...)
+	return slices.Concat(columns, sampleTail, makerColumns)
 }
 
-// SingletonColumns returns the header of WriteSingletonsCSV.
+// SingletonColumns returns the header of SingletonsCSV.
 func SingletonColumns() []string {
 	return []string{"time", "time_unix_seconds", "site", "link", "target", "method", "family", "load",
-		"seq", "outcome", "rtt_seconds", "loss_timeout_seconds", "reordered", "duplicates", "cause"}
+		"seq", "outcome", "rtt_seconds", "loss_timeout_seconds", "reordered", "duplicates", "cause", makerColumns[0], makerColumns[1], makerColumns[2]}
 }
 
-// WriteCSV writes a header and one row for each sample (RFC 4180, lines ending in LF).
+// CSV writes a header and one row for each sample (RFC 4180, lines ending in LF).
 // It returns the first error of samples or of w.
-func WriteCSV(w io.Writer, samples iter.Seq2[perigee.Sample, error]) error {
+func (x Writer) CSV(w io.Writer, samples iter.Seq2[perigee.Sample, error]) error {
 	var numbers []number
 	return writeCSV(w, SampleColumns(), samples, func(out *csv.Writer, row []string, s *perigee.Sample) error {
 		row = append(row, text(appendTime(nil, s.Start)), text(appendUnix(nil, s.Start)))
@@ -45,14 +46,15 @@ func WriteCSV(w io.Writer, samples iter.Seq2[perigee.Sample, error]) error {
 		}
 		sketch, state := encoded(s)
 		row = append(row, strconv.Itoa(s.Proof.InterfaceIndex), s.Proof.InterfaceName, address(s.Proof.Local), address(s.Proof.Remote), s.Cause, sketch, state)
-		return out.Write(row)
+		return out.Write(x.appendMaker(row, s.Stream, s.Start))
 	})
 }
 
-// WriteSingletonsCSV writes a header and one row for each singleton of each sample. It
+// SingletonsCSV writes a header and one row for each singleton of each sample. It
 // returns the first error of samples or of w.
-func WriteSingletonsCSV(w io.Writer, samples iter.Seq2[perigee.Sample, error]) error {
+func (x Writer) SingletonsCSV(w io.Writer, samples iter.Seq2[perigee.Sample, error]) error {
 	return writeCSV(w, SingletonColumns(), samples, func(out *csv.Writer, row []string, s *perigee.Sample) error {
+		version, configuration, source := x.of(s.Stream, s.Start)
 		for _, one := range s.Singletons {
 			at := s.Start.Add(one.At)
 			row = append(row[:0], text(appendTime(nil, at)), text(appendUnix(nil, at)))
@@ -62,7 +64,7 @@ func WriteSingletonsCSV(w io.Writer, samples iter.Seq2[perigee.Sample, error]) e
 				rtt = text(appendFloat(nil, one.RTT.Seconds()))
 			}
 			row = append(row, strconv.FormatUint(uint64(one.Seq), 10), one.Outcome.String(), rtt, text(appendFloat(nil, s.LossTimeout.Seconds())),
-				strconv.FormatBool(one.Reordered), strconv.Itoa(one.Duplicates), one.Cause)
+				strconv.FormatBool(one.Reordered), strconv.Itoa(one.Duplicates), one.Cause, version, configuration, source)
 			if err := out.Write(row); err != nil {
 				return err
 			}

@@ -39,6 +39,7 @@ type sampleJSON struct {
 	Cause              string         `json:"cause"`
 	Sketch             string         `json:"sketch"`
 	State              string         `json:"state"`
+	makerJSON
 }
 
 type countsJSON struct {
@@ -96,24 +97,26 @@ type singletonJSON struct {
 	Reordered          bool     `json:"reordered"`
 	Duplicates         int      `json:"duplicates"`
 	Cause              string   `json:"cause"`
+	makerJSON
 }
 
-// WriteJSONL writes one JSON object and a newline for each sample. It returns the first
+// JSONL writes one JSON object and a newline for each sample. It returns the first
 // error of samples or of w.
-func WriteJSONL(w io.Writer, samples iter.Seq2[perigee.Sample, error]) error {
+func (x Writer) JSONL(w io.Writer, samples iter.Seq2[perigee.Sample, error]) error {
 	out := buffered(w)
 	encoder := newEncoder(out)
 	return stream(samples, func(s *perigee.Sample) error {
-		return encoder.Encode(newSampleJSON(s))
+		return encoder.Encode(newSampleJSON(s, x.maker(s.Stream, s.Start)))
 	}, out.Flush)
 }
 
-// WriteSingletonsJSONL writes one JSON object and a newline for each singleton of each
+// SingletonsJSONL writes one JSON object and a newline for each singleton of each
 // sample. It returns the first error of samples or of w.
-func WriteSingletonsJSONL(w io.Writer, samples iter.Seq2[perigee.Sample, error]) error {
+func (x Writer) SingletonsJSONL(w io.Writer, samples iter.Seq2[perigee.Sample, error]) error {
 	out := buffered(w)
 	encoder := newEncoder(out)
 	return stream(samples, func(s *perigee.Sample) error {
+		by := x.maker(s.Stream, s.Start)
 		for _, one := range s.Singletons {
 			at := s.Start.Add(one.At)
 			object := singletonJSON{
@@ -127,6 +130,7 @@ func WriteSingletonsJSONL(w io.Writer, samples iter.Seq2[perigee.Sample, error])
 				Reordered:          one.Reordered,
 				Duplicates:         one.Duplicates,
 				Cause:              one.Cause,
+				makerJSON:          by,
 			}
 			if err := encoder.Encode(object); err != nil {
 				return err
@@ -146,7 +150,7 @@ func newStreamJSON(s perigee.Stream) streamJSON {
 	return streamJSON{s.Site, string(s.Link), string(s.Target), string(s.Method), string(s.Family), string(s.Load)}
 }
 
-func newSampleJSON(s *perigee.Sample) sampleJSON {
+func newSampleJSON(s *perigee.Sample, by makerJSON) sampleJSON {
 	received := s.RTT.Count > 0
 	rtt := rttJSON{
 		Min:       optional(s.RTT.Min, received),
@@ -179,6 +183,7 @@ func newSampleJSON(s *perigee.Sample) sampleJSON {
 		Cause:              s.Cause,
 		Sketch:             sketch,
 		State:              state,
+		makerJSON:          by,
 	}
 }
 

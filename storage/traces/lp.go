@@ -16,7 +16,7 @@ import (
 )
 
 // readLP reads line protocol: measurement ping of Telegraf, and rtt and throughput as
-// perigee export writes them. Other measurements are passed over.
+// perigee export writes them, with the events before them that say what made them. Other measurements are passed over.
 func readLP(r io.Reader, c *collector) error {
 	t := telegraf{c: c, streams: map[*assembler]*telegrafStream{}}
 	return readLines(r, c, func(_ int64, line []byte) error {
@@ -34,6 +34,8 @@ func readLP(r io.Reader, c *collector) error {
 			return c.ownSample(p)
 		case "throughput":
 			return c.ownThroughput(p)
+		case "event":
+			return c.ownEvent(p)
 		}
 		return errNothing
 	})

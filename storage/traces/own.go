@@ -146,11 +146,12 @@ func (o *ownReader) row(number int64) error {
 	if err != nil {
 		return err
 	}
+	by := madeBy{version: o.cells["version"], configuration: o.cells["configuration_hash"], source: o.cells["source"]}
 	state, exact := o.cells["state"]
 	_, single := o.cells["outcome"]
 	switch {
 	case single:
-		return o.singleton(number, stream)
+		return o.singleton(number, stream, by)
 	case !exact:
 		return errors.New(`it has no "state", by which a result is read back exactly: export again with this version of perigee`)
 	case direction != "":
@@ -158,17 +159,25 @@ func (o *ownReader) row(number int64) error {
 		if err != nil {
 			return errors.New("its start is no time")
 		}
-		return o.c.exactThroughput(stream, start.UnixNano(), state)
+		if err := o.c.exactThroughput(stream, start.UnixNano(), state); err != nil {
+			return err
+		}
+		o.c.made(stream, by, start, start)
+		return nil
 	}
 	s := perigee.Sample{Stream: stream}
 	if err := decodeSample([]byte(o.cells["sketch"]), []byte(state), &s); err != nil {
 		return err
 	}
-	return o.c.exact(s)
+	if err := o.c.exact(s); err != nil {
+		return err
+	}
+	o.c.made(s.Stream, by, s.Start, s.End())
+	return nil
 }
 
 // singleton takes a single probe; they stand in order of sending within a stream.
-func (o *ownReader) singleton(number int64, key perigee.Stream) error {
+func (o *ownReader) singleton(number int64, key perigee.Stream, by madeBy) error {
 	at, err := time.Parse(time.RFC3339Nano, o.cells["time"])
 	if err != nil || at.Year() < 1970 || at.Year() > 2116 {
 		return errors.New("its time is none")
@@ -214,7 +223,11 @@ func (o *ownReader) singleton(number int64, key perigee.Stream) error {
 		o.streams[key] = s
 		o.c.order = append(o.c.order, s.assembler)
 	}
-	return s.told(number, ns, seq, one)
+	if err := s.told(number, ns, seq, one); err != nil {
+		return err
+	}
+	o.c.made(key, by, at, at)
+	return nil
 }
 
 // told takes the next probe of a stream, whose outcome was decided when it was measured.

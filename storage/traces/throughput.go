@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"iter"
+	"slices"
 	"strconv"
 
 	"perigee"
@@ -62,18 +63,18 @@ func appendThroughputNumbers(list []number, t *perigee.Throughput) []number {
 	return list
 }
 
-// ThroughputColumns returns the header of WriteThroughputsCSV.
+// ThroughputColumns returns the header of ThroughputsCSV.
 func ThroughputColumns() []string {
 	columns := append([]string{}, throughputHead...)
 	for _, n := range appendThroughputNumbers(nil, &perigee.Throughput{}) {
 		columns = append(columns, n.name)
 	}
-	return append(columns, throughputTail...)
+	return slices.Concat(columns, throughputTail, makerColumns)
 }
 
-// WriteThroughputsCSV writes a header and one row for each transfer, without series. It
+// ThroughputsCSV writes a header and one row for each transfer, without series. It
 // returns the first error of throughputs or of w.
-func WriteThroughputsCSV(w io.Writer, throughputs iter.Seq2[perigee.Throughput, error]) error {
+func (x Writer) ThroughputsCSV(w io.Writer, throughputs iter.Seq2[perigee.Throughput, error]) error {
 	var numbers []number
 	return writeCSV(w, ThroughputColumns(), throughputs, func(out *csv.Writer, row []string, t *perigee.Throughput) error {
 		row = append(row, text(appendTime(nil, t.Start)), text(appendUnix(nil, t.Start)))
@@ -84,14 +85,14 @@ func WriteThroughputsCSV(w io.Writer, throughputs iter.Seq2[perigee.Throughput, 
 			row = append(row, n.cell())
 		}
 		row = append(row, strconv.Itoa(t.Proof.InterfaceIndex), t.Proof.InterfaceName, address(t.Proof.Local), address(t.Proof.Remote), packed(t))
-		return out.Write(row)
+		return out.Write(x.appendMaker(row, t.Stream, t.Start))
 	})
 }
 
-// WriteThroughputsJSONL writes one JSON object and a newline for each transfer, with the
+// ThroughputsJSONL writes one JSON object and a newline for each transfer, with the
 // columns of CSV as members and its series beside them. It returns the first error of
 // throughputs or of w.
-func WriteThroughputsJSONL(w io.Writer, throughputs iter.Seq2[perigee.Throughput, error]) error {
+func (x Writer) ThroughputsJSONL(w io.Writer, throughputs iter.Seq2[perigee.Throughput, error]) error {
 	out := buffered(w)
 	var numbers []number
 	return stream(throughputs, func(t *perigee.Throughput) error {
@@ -129,6 +130,10 @@ func WriteThroughputsJSONL(w io.Writer, throughputs iter.Seq2[perigee.Throughput
 		}
 		object.add("tcp_receiver", receivers)
 		object.add("state", packed(t))
+		by := x.maker(t.Stream, t.Start)
+		for i, v := range []*string{by.Version, by.ConfigurationHash, by.Source} {
+			object.add(makerColumns[i], v)
+		}
 		line, err := object.line()
 		if err == nil {
 			_, err = out.Write(line)
