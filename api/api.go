@@ -29,6 +29,10 @@ type Options struct {
 	Version string           // as perigee version prints it
 	Now     func() time.Time // time.Now if nil
 
+	// Maker is what this process measures by, its version the above; zero if it does
+	// not measure.
+	Maker perigee.Maker
+
 	// Ready returns the checks behind /readyz; nil: always ready.
 	Ready func(context.Context) []Check
 
@@ -82,6 +86,7 @@ type Options struct {
 type server struct {
 	store     perigee.Store
 	version   string
+	maker     perigee.Maker
 	now       func() time.Time
 	ready     func(context.Context) []Check
 	export    func(ctx context.Context, w io.Writer, format string, q perigee.Query) error
@@ -109,7 +114,7 @@ type server struct {
 func New(o Options) http.Handler { return newServer(o).handler(o) }
 
 func newServer(o Options) *server {
-	s := &server{store: meteredStore{o.Store}, version: o.Version, now: o.Now, ready: o.Ready, export: o.Export, feed: o.Feed, outbox: o.Outbox, budget: o.Budget, measure: o.Measure, clock: o.Clock, log: o.Log, heartbeat: heartbeat}
+	s := &server{store: meteredStore{o.Store}, version: o.Version, maker: o.Maker, now: o.Now, ready: o.Ready, export: o.Export, feed: o.Feed, outbox: o.Outbox, budget: o.Budget, measure: o.Measure, clock: o.Clock, log: o.Log, heartbeat: heartbeat}
 	if s.now == nil {
 		s.now = time.Now
 	}

@@ -15,6 +15,8 @@ type AvailabilityResponse struct {
 	By       string             `json:"by" enum:"day,month"`
 	Timezone string             `json:"timezone" doc:"In which days and months begin."`
 	Links    []LinkAvailability `json:"links" nullable:"false"`
+
+	Provenance Provenance `json:"provenance" doc:"What made these results: version, configuration, methods."`
 }
 
 // LinkAvailability is how often and how long a link failed.
@@ -60,11 +62,11 @@ type BlameShare struct {
 }
 
 // NewAvailabilityResponse returns the wire form of list, which answers q.
-func NewAvailabilityResponse(q perigee.ReliabilityQuery, list []perigee.LinkReliability) AvailabilityResponse {
+func NewAvailabilityResponse(q perigee.ReliabilityQuery, list []perigee.LinkReliability, made []perigee.Provenance) AvailabilityResponse {
 	if len(list) > 0 { // as far as q was open, completed
 		q.From, q.To = list[0].Total.From, list[0].Total.To
 	}
-	r := AvailabilityResponse{From: q.From.UTC(), To: q.To.UTC(), By: string(q.By), Timezone: q.Location.String(), Links: make([]LinkAvailability, 0, len(list))}
+	r := AvailabilityResponse{Provenance: NewProvenance(made), From: q.From.UTC(), To: q.To.UTC(), By: string(q.By), Timezone: q.Location.String(), Links: make([]LinkAvailability, 0, len(list))}
 	for _, l := range list {
 		orbit := string(l.Link.Link.Orbit)
 		link := LinkAvailability{
@@ -155,5 +157,9 @@ func (s *server) availability(ctx context.Context, in *availabilityInput) (*avai
 	if err != nil {
 		return nil, err
 	}
-	return &availabilityOutput{NewAvailabilityResponse(q, list)}, nil
+	made, err := s.made(ctx, in.Site, from, to, q.Links...)
+	if err != nil {
+		return nil, err
+	}
+	return &availabilityOutput{NewAvailabilityResponse(q, list, made)}, nil
 }

@@ -20,6 +20,8 @@ type CompareResponse struct {
 	Links        []LinkSummary `json:"links" nullable:"false"`
 	Pairs        []Pair        `json:"pairs" nullable:"false" doc:"Every link with every other that comes after it, or with the baseline; in each group."`
 	Warnings     []string      `json:"warnings" nullable:"false" doc:"What is true of links in all groups; empty if there are none, since pairs say it then."`
+
+	Provenance Provenance `json:"provenance" doc:"What made these results: version, configuration, methods."`
 }
 
 // LinkSummary is what one link did over the range of a comparison, or in one group of it.
@@ -110,7 +112,8 @@ type Pair struct {
 // NewCompareResponse returns the wire form of a comparison.
 func NewCompareResponse(c perigee.Comparison) CompareResponse {
 	r := CompareResponse{
-		Metric: string(c.Metric.Name), Unit: c.Metric.Unit, From: c.From.UTC(), To: c.To.UTC(), By: defined(string(c.By), c.By != ""),
+		Provenance: NewProvenance(c.Made),
+		Metric:     string(c.Metric.Name), Unit: c.Metric.Unit, From: c.From.UTC(), To: c.To.UTC(), By: defined(string(c.By), c.By != ""),
 		Quantile: defined(c.Quantile, c.Metric.Kind == perigee.KindDistribution),
 		Links:    make([]LinkSummary, 0, len(c.Links)), Pairs: make([]Pair, 0, len(c.Pairs)),
 		Warnings: append([]string{}, c.Warnings...),

@@ -150,9 +150,10 @@ func TestStreamsAreNotCompressed(t *testing.T) {
 		}
 	}
 	read("retry: 3000\n\n")
+	feed.Measured(makerOne)
 	for range 2 { // each at once, before there is another
 		feed.Publish(perigee.Batch{Gaps: []perigee.Gap{{Site: "home", Start: epoch, End: epoch.Add(time.Second), Reason: perigee.GapStalled}}})
-		read("event: gap\ndata: {\"site\":\"home\",\"link\":null,\"start\":\"2026-03-01T12:00:00Z\",\"end\":\"2026-03-01T12:00:01Z\",\"duration_seconds\":1,\"reason\":\"stalled\",\"detail\":\"\"}\n\n")
+		read("event: gap\ndata: {\"site\":\"home\",\"link\":null,\"start\":\"2026-03-01T12:00:00Z\",\"end\":\"2026-03-01T12:00:01Z\",\"duration_seconds\":1,\"reason\":\"stalled\",\"detail\":\"\",\"version\":\"v1.0.0\",\"configuration_hash\":\"0123456789abcdef\"}\n\n")
 	}
 
 	export := get(http.MethodGet, "/api/v1/export")

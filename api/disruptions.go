@@ -22,6 +22,7 @@ type Disruption struct {
 	Targets         []string   `json:"targets" nullable:"false" doc:"That were not heard over them."`
 	Probes          int64      `json:"probes" doc:"Unanswered probes."`
 	Outages         int        `json:"outages" doc:"How many outages of streams were merged."`
+	Maker
 }
 
 // NewDisruption returns the wire form of a disruption.
@@ -32,11 +33,16 @@ func NewDisruption(d perigee.Disruption) Disruption {
 	}
 }
 
-// NewDisruptions returns the wire form of a list.
-func NewDisruptions(list []perigee.Disruption) []Disruption {
+// NewDisruptions returns the wire form of a list, with what measured each on the first of
+// its links.
+func NewDisruptions(list []perigee.Disruption, made []perigee.Provenance) []Disruption {
 	wire := make([]Disruption, 0, len(list))
 	for _, d := range list {
-		wire = append(wire, NewDisruption(d))
+		one := NewDisruption(d)
+		if len(d.Links) > 0 {
+			one.Maker = makerOf(made, d.Site, d.Links[0], d.Start)
+		}
+		wire = append(wire, one)
 	}
 	return wire
 }
@@ -93,7 +99,11 @@ func (s *server) disruptions(ctx context.Context, in *disruptionsInput) (*disrup
 	if in.Limit != "" {
 		list = list[max(0, len(list)-limit):]
 	}
-	return &disruptionsOutput{NewDisruptions(list)}, nil
+	made, err := s.made(ctx, in.Site, time.Time{}, to) // one may have begun before
+	if err != nil {
+		return nil, err
+	}
+	return &disruptionsOutput{NewDisruptions(list, made)}, nil
 }
 
 // parseTimezone reads an IANA time zone; UTC if absent. "Local" is refused: whose would

@@ -14,6 +14,8 @@ type DistributionResponse struct {
 	From   time.Time          `json:"from"`
 	To     time.Time          `json:"to"`
 	Links  []LinkDistribution `json:"links" nullable:"false"`
+
+	Provenance Provenance `json:"provenance" doc:"What made these results: version, configuration, methods."`
 }
 
 // LinkDistribution is how the values of one stream are distributed.
@@ -38,8 +40,8 @@ type QuantilePoint struct {
 }
 
 // NewDistributionResponse returns the wire form of d.
-func NewDistributionResponse(d perigee.Distributions) DistributionResponse {
-	r := DistributionResponse{Metric: string(d.Metric.Name), Unit: d.Metric.Unit, From: d.From.UTC(), To: d.To.UTC(), Links: make([]LinkDistribution, 0, len(d.Links))}
+func NewDistributionResponse(d perigee.Distributions, made []perigee.Provenance) DistributionResponse {
+	r := DistributionResponse{Provenance: NewProvenance(made), Metric: string(d.Metric.Name), Unit: d.Metric.Unit, From: d.From.UTC(), To: d.To.UTC(), Links: make([]LinkDistribution, 0, len(d.Links))}
 	for _, l := range d.Links {
 		s := l.Stream
 		link := LinkDistribution{
@@ -95,5 +97,9 @@ func (s *server) distribution(ctx context.Context, in *distributionInput) (*dist
 	if err != nil {
 		return nil, err
 	}
-	return &distributionOutput{NewDistributionResponse(distributions)}, nil
+	made, err := s.made(ctx, in.Site, from, to, links...)
+	if err != nil {
+		return nil, err
+	}
+	return &distributionOutput{NewDistributionResponse(distributions, made)}, nil
 }

@@ -15,6 +15,7 @@ type Feed struct {
 	streams map[perigee.Stream]*streamTotals
 	last    map[perigee.Stream]perigee.Throughput // the newest of each, without series
 	monitor monitorTotals
+	maker   Maker
 	clients map[*liveClient]struct{}
 	askers  map[string]int // clients by who asks
 	dropped int64          // clients that were too slow
@@ -36,6 +37,13 @@ const (
 	liveBacklog = 64
 )
 
+// Measured says what measures what is published from now on.
+func (f *Feed) Measured(m perigee.Maker) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.maker = NewMaker(m)
+}
+
 // Publish tells of a batch that the store has acknowledged. It never waits for a
 // client: one that does not keep up is dropped and may connect again.
 func (f *Feed) Publish(b perigee.Batch) {
@@ -43,20 +51,28 @@ func (f *Feed) Publish(b perigee.Batch) {
 	defer f.mu.Unlock()
 	for _, s := range b.Samples {
 		f.totals(s.Stream).add(s)
-		f.send("sample", NewSample(s))
+		one := NewSample(s)
+		one.Maker = f.maker
+		f.send("sample", one)
 	}
 	f.monitor.addTransfers(b)
 	for _, t := range b.Throughputs {
 		f.remember(t)
-		f.send("throughput", NewThroughput(t))
+		one := NewThroughput(t)
+		one.Maker = f.maker
+		f.send("throughput", one)
 	}
 	for _, o := range b.Outages {
 		f.totals(o.Stream).addOutage(o)
-		f.send("outage", NewOutage(o))
+		one := NewOutage(o)
+		one.Maker = f.maker
+		f.send("outage", one)
 	}
 	for _, g := range b.Gaps {
 		f.monitor.addGap(g)
-		f.send("gap", NewGap(g))
+		one := NewGap(g)
+		one.Maker = f.maker
+		f.send("gap", one)
 	}
 }
 

@@ -101,11 +101,23 @@ func newStore(t testing.TB) *storagetest.Memory {
 		Site: "home", Start: epoch.Add(6 * time.Minute), End: epoch.Add(7 * time.Minute), Reason: perigee.GapStopped, Detail: "stopped and started again",
 	}}
 	batch.Throughputs = newThroughputs()
+	batch.Events = []perigee.Event{
+		{Site: "home", Time: epoch.Add(-time.Hour), Kind: perigee.EventStarted, Detail: makerOne.Detail()},
+		{Site: "home", Time: epoch.Add(2 * time.Minute), Kind: perigee.EventReloaded, Detail: makerTwo.Detail()},
+		{Site: "home", Time: epoch.Add(6 * time.Minute), Kind: perigee.EventStopped, Detail: makerTwo.Detail()},
+		{Site: "home", Time: epoch.Add(7 * time.Minute), Kind: perigee.EventStarted, Detail: makerTwo.Detail()},
+	}
 	if err := store.Append(ctx, batch); err != nil {
 		t.Fatal(err)
 	}
 	return store
 }
+
+// What measured into the store of newStore: the second from its third minute on.
+var (
+	makerOne = perigee.Maker{Version: "v1.0.0", Configuration: "0123456789abcdef", Instance: "0a1b2c3d", Methods: "icmp", Probing: "icmp every 1s with 56 bytes"}
+	makerTwo = perigee.Maker{Version: "v1.0.0", Configuration: "fedcba9876543210", Instance: "0a1b2c3d", Methods: "icmp perigee", Probing: "icmp every 1s with 56 bytes; transfers perigee"}
+)
 
 // newThroughputs are a transfer down the stationary link, over whose proxy TCP connects
 // at once, and one up the fibre to a public server, which broke.

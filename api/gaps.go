@@ -17,6 +17,19 @@ type Gap struct {
 	DurationSeconds float64   `json:"duration_seconds"`
 	Reason          string    `json:"reason" enum:"stopped,crashed,suspended,stalled,clock_step,store_damaged"`
 	Detail          string    `json:"detail"`
+	Maker
+}
+
+// NewGaps returns the wire form of gaps, with what told of them: whoever measured when they
+// ended.
+func NewGaps(gaps []perigee.Gap, made []perigee.Provenance) []Gap {
+	list := make([]Gap, 0, len(gaps))
+	for _, g := range gaps {
+		one := NewGap(g)
+		one.Maker = makerOf(made, g.Site, g.Link, g.End)
+		list = append(list, one)
+	}
+	return list
 }
 
 // NewGap returns the wire form of a gap.
@@ -50,9 +63,9 @@ func (s *server) gaps(ctx context.Context, in *gapsInput) (*gapsOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &gapsOutput{Body: make([]Gap, 0, len(gaps))}
-	for _, g := range gaps {
-		out.Body = append(out.Body, NewGap(g))
+	made, err := s.made(ctx, in.Site, from, time.Time{}, links...) // one may end after
+	if err != nil {
+		return nil, err
 	}
-	return out, nil
+	return &gapsOutput{Body: NewGaps(gaps, made)}, nil
 }

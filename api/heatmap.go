@@ -21,6 +21,8 @@ type HeatmapResponse struct {
 	To       time.Time     `json:"to"`
 	Timezone string        `json:"timezone" doc:"In which hours and weekdays are."`
 	Cells    []HeatmapCell `json:"cells" nullable:"false" doc:"From Monday, 0:00, at most 168. An hour of the week in which nothing was planned has no cell."`
+
+	Provenance Provenance `json:"provenance" doc:"What made these results: version, configuration, methods."`
 }
 
 // HeatmapCell is one hour of the week: the clock hours of the range that begin in it, as
@@ -33,10 +35,11 @@ type HeatmapCell struct {
 }
 
 // NewHeatmapResponse returns the wire form of h.
-func NewHeatmapResponse(h perigee.Heatmap) HeatmapResponse {
+func NewHeatmapResponse(h perigee.Heatmap, made []perigee.Provenance) HeatmapResponse {
 	s := h.Stream
 	r := HeatmapResponse{
-		Metric: string(h.Metric.Name), Unit: h.Metric.Unit, Link: string(s.Link), Site: s.Site,
+		Provenance: NewProvenance(made),
+		Metric:     string(h.Metric.Name), Unit: h.Metric.Unit, Link: string(s.Link), Site: s.Site,
 		Target: defined(string(s.Target), s.Target != ""), Method: defined(string(s.Method), s.Method != ""),
 		Family: defined(string(s.Family), s.Family != ""), Load: string(s.Load),
 		From: h.From.UTC(), To: h.To.UTC(), Timezone: h.Zone.String(), Cells: make([]HeatmapCell, 0, len(h.Cells)),
@@ -71,5 +74,9 @@ func (s *server) heatmap(ctx context.Context, in *heatmapInput) (*heatmapOutput,
 	if err != nil {
 		return nil, err
 	}
-	return &heatmapOutput{NewHeatmapResponse(heatmap)}, nil
+	made, err := s.made(ctx, q.Site, q.From, q.To, q.Link)
+	if err != nil {
+		return nil, err
+	}
+	return &heatmapOutput{NewHeatmapResponse(heatmap, made)}, nil
 }

@@ -161,8 +161,14 @@ func (s *server) link(ctx context.Context, in *linkInput) (*linkOutput, error) {
 	}
 	streams := byLink[recordKey{record.Site.Name, record.Link.ID}]
 	out := &linkOutput{Body: LinkDetail{Link: newLink(record, streams, now), LastSamples: []Sample{}}}
+	made, err := s.made(ctx, record.Site.Name, now.Add(-recently), time.Time{}, record.Link.ID)
+	if err != nil {
+		return nil, err
+	}
 	for _, state := range streams {
-		out.Body.LastSamples = append(out.Body.LastSamples, NewSample(state.last))
+		sample := NewSample(state.last)
+		sample.Maker = makerOf(made, record.Site.Name, record.Link.ID, state.last.Start)
+		out.Body.LastSamples = append(out.Body.LastSamples, sample)
 	}
 	return out, nil
 }

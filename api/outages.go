@@ -24,6 +24,7 @@ type Outage struct {
 	Blame           *string    `json:"blame" doc:"What failed: target, link, lan, local, path, monitor, unknown. Null as class."`
 	Why             *string    `json:"why" doc:"The evidence, in a sentence. Null as class."`
 	DisruptionStart *time.Time `json:"disruption_start" doc:"When that disruption began: outages of one blame with the same are one. Null as class."`
+	Maker
 }
 
 // NewOutage returns the wire form of an outage that is not judged yet.
@@ -44,8 +45,8 @@ type outageName struct {
 func nameOf(o perigee.Outage) outageName { return outageName{o.Stream, o.Start.UTC()} }
 
 // NewOutages returns the wire form of outages, with what the disruptions that they are
-// part of say of them.
-func NewOutages(outages []perigee.Outage, disruptions []perigee.Disruption) []Outage {
+// part of say of them, and what measured them.
+func NewOutages(outages []perigee.Outage, disruptions []perigee.Disruption, made []perigee.Provenance) []Outage {
 	of := map[outageName]*perigee.Disruption{}
 	for i := range disruptions {
 		for _, o := range disruptions[i].Outages {
@@ -55,6 +56,7 @@ func NewOutages(outages []perigee.Outage, disruptions []perigee.Disruption) []Ou
 	list := make([]Outage, 0, len(outages))
 	for _, o := range outages {
 		one := NewOutage(o)
+		one.Maker = makerOf(made, o.Stream.Site, o.Stream.Link, o.Start)
 		if d := of[nameOf(o)]; d != nil {
 			class, blame, start := string(d.Class), string(d.Blame), d.Start.UTC()
 			one.Class, one.Blame, one.Why, one.DisruptionStart = &class, &blame, &d.Why, &start
@@ -94,5 +96,9 @@ func (s *server) outages(ctx context.Context, in *outagesInput) (*outagesOutput,
 	if err != nil && perigee.CodeOf(err) != perigee.CodeInvalid {
 		return nil, err
 	} // of too many sites to judge each, outages are told as they are
-	return &outagesOutput{Body: NewOutages(outages, disruptions)}, nil
+	made, err := s.made(ctx, in.Site, time.Time{}, to, q.Links...) // one may have begun before
+	if err != nil {
+		return nil, err
+	}
+	return &outagesOutput{Body: NewOutages(outages, disruptions, made)}, nil
 }

@@ -135,16 +135,20 @@ type ProbeTrouble struct {
 }
 
 // NewProbe returns the wire form of a measurement.
-func NewProbe(p ProbeState) Probe {
+func NewProbe(p ProbeState, by perigee.Maker) Probe {
 	r := Probe{
 		ID: p.ID, State: p.State, Request: p.Request, Asked: p.Asked.UTC(), Began: maybeTime(p.Began), Ended: maybeTime(p.Ended),
 		Progress: p.Progress, Throughputs: []Throughput{}, Samples: []Sample{},
 	}
 	for _, t := range p.Throughputs {
-		r.Throughputs = append(r.Throughputs, NewThroughput(t))
+		one := NewThroughput(t)
+		one.Maker = NewMaker(by)
+		r.Throughputs = append(r.Throughputs, one)
 	}
 	for _, s := range p.Samples {
-		r.Samples = append(r.Samples, NewSample(s))
+		one := NewSample(s)
+		one.Maker = NewMaker(by)
+		r.Samples = append(r.Samples, one)
 	}
 	if p.Err != nil {
 		problem := problemOf(p.Err)
@@ -176,7 +180,7 @@ func (s *server) startProbe(ctx context.Context, in ProbeRequest) (Probe, error)
 		return Probe{}, err
 	}
 	state, err := s.measure.Probe(ctx, id)
-	return NewProbe(state), err
+	return NewProbe(state, s.maker), err
 }
 
 type probeInput struct {
@@ -195,5 +199,5 @@ func (s *server) probe(ctx context.Context, in *probeInput) (*probeOutput, error
 	if err != nil {
 		return nil, err
 	}
-	return &probeOutput{NewProbe(state)}, nil
+	return &probeOutput{NewProbe(state, s.maker)}, nil
 }

@@ -21,6 +21,8 @@ type SeriesResponse struct {
 	To          time.Time     `json:"to"`
 	StepSeconds float64       `json:"step_seconds"`
 	Points      []SeriesPoint `json:"points" nullable:"false" doc:"In order of time. A step in which nothing was planned has no point: it was a gap, neither zero nor an outage."`
+
+	Provenance Provenance `json:"provenance" doc:"What made these results: version, configuration, methods."`
 }
 
 // SeriesPoint is one step of a series.
@@ -45,10 +47,11 @@ type SeriesQuantiles struct {
 }
 
 // NewSeriesResponse returns the wire form of a series.
-func NewSeriesResponse(t perigee.TimeSeries) SeriesResponse {
+func NewSeriesResponse(t perigee.TimeSeries, made []perigee.Provenance) SeriesResponse {
 	s := t.Stream
 	r := SeriesResponse{
-		Metric: string(t.Metric.Name), Unit: t.Metric.Unit, Link: string(s.Link), Site: s.Site,
+		Provenance: NewProvenance(made),
+		Metric:     string(t.Metric.Name), Unit: t.Metric.Unit, Link: string(s.Link), Site: s.Site,
 		Target: defined(string(s.Target), s.Target != ""), Method: defined(string(s.Method), s.Method != ""),
 		Family: defined(string(s.Family), s.Family != ""), Load: string(s.Load),
 		From: t.From.UTC(), To: t.To.UTC(), StepSeconds: t.Step.Seconds(), Points: make([]SeriesPoint, 0, len(t.Points)),
@@ -126,5 +129,9 @@ func (s *server) series(ctx context.Context, in *seriesInput) (*seriesOutput, er
 	if err != nil {
 		return nil, err
 	}
-	return &seriesOutput{NewSeriesResponse(series)}, nil
+	made, err := s.made(ctx, q.Site, q.From, q.To, q.Link)
+	if err != nil {
+		return nil, err
+	}
+	return &seriesOutput{NewSeriesResponse(series, made)}, nil
 }

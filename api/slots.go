@@ -38,6 +38,8 @@ type SlotsResponse struct {
 	Warnings []string `json:"warnings" nullable:"false"`
 
 	Slots []Slot `json:"slots" nullable:"false" doc:"Each slot with probes, in the order measured. Empty unless asked for with series=true."`
+
+	Provenance Provenance `json:"provenance" doc:"What made these results: version, configuration, methods."`
 }
 
 // SlotPhase is one second of the slots.
@@ -83,11 +85,12 @@ type Slot struct {
 }
 
 // NewSlotsResponse returns the wire form of an analysis, with each slot if series.
-func NewSlotsResponse(a perigee.SlotAnalysis, series bool) SlotsResponse {
+func NewSlotsResponse(a perigee.SlotAnalysis, series bool, made []perigee.Provenance) SlotsResponse {
 	s := a.Statistics
 	ratio, ratioDefined := s.StepRatio()
 	r := SlotsResponse{
-		Link: string(a.Stream.Link), Site: a.Stream.Site, StreamName: newStreamName(a.Stream), From: a.From.UTC(), To: a.To.UTC(),
+		Provenance: NewProvenance(made),
+		Link:       string(a.Stream.Link), Site: a.Stream.Site, StreamName: newStreamName(a.Stream), From: a.From.UTC(), To: a.To.UTC(),
 		IntervalSeconds: a.Interval.Seconds(), PeriodSeconds: a.Grid.Period, LeapSeconds: a.LeapSeconds,
 		Phases: make([]SlotPhase, 0, len(s.Phases)), BestPhase: defined(s.Best, s.BestDefined),
 		EdgeStepSeconds: maybeSeconds(s.Edge.Mean, s.Edge.Count > 0), OtherStepSeconds: maybeSeconds(s.Other.Mean, s.Other.Count > 0),
@@ -192,7 +195,11 @@ func (s *server) slots(ctx context.Context, in *slotsInput) (*slotsOutput, error
 	if err != nil {
 		return nil, err
 	}
-	return &slotsOutput{NewSlotsResponse(analysis, series)}, nil
+	made, err := s.made(ctx, analysis.Stream.Site, analysis.From, analysis.To, analysis.Stream.Link)
+	if err != nil {
+		return nil, err
+	}
+	return &slotsOutput{NewSlotsResponse(analysis, series, made)}, nil
 }
 
 // parseLeapSeconds reads by how much GPS time is ahead of UTC; 0, the present, if absent.

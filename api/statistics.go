@@ -138,6 +138,7 @@ type Sample struct {
 	Proof              Proof     `json:"proof"`
 	Cause              *string   `json:"cause" doc:"Commonest cause of failed sends; null if none failed."`
 	Statistics
+	Maker
 }
 
 // NewSample returns the wire form of a sample.

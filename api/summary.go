@@ -31,12 +31,15 @@ type SummaryResponse struct {
 	To           time.Time       `json:"to"`
 	FloorSeconds *float64        `json:"floor_seconds" doc:"Least round-trip time that physics allows; null for orbits without a stated altitude."`
 	Targets      []TargetSummary `json:"targets" nullable:"false" doc:"One for each stream measured in the range."`
+
+	Provenance Provenance `json:"provenance" doc:"What made these results: version, configuration, methods."`
 }
 
 // NewSummaryResponse returns the summaries of one link over [from, to).
-func NewSummaryResponse(link perigee.LinkRecord, from, to time.Time, summaries []perigee.Summary) SummaryResponse {
+func NewSummaryResponse(link perigee.LinkRecord, from, to time.Time, summaries []perigee.Summary, made []perigee.Provenance) SummaryResponse {
 	r := SummaryResponse{
-		Link: string(link.Link.ID), Site: link.Site.Name, Orbit: maybeOrbit(link.Link.Orbit), From: from.UTC(), To: to.UTC(),
+		Provenance: NewProvenance(made),
+		Link:       string(link.Link.ID), Site: link.Site.Name, Orbit: maybeOrbit(link.Link.Orbit), From: from.UTC(), To: to.UTC(),
 		FloorSeconds: maybeSeconds(perigee.Floor(link.Link, link.Site)),
 		Targets:      make([]TargetSummary, 0, len(summaries)),
 	}
@@ -78,5 +81,9 @@ func (s *server) summary(ctx context.Context, in *summaryInput) (*summaryOutput,
 	if err != nil {
 		return nil, err
 	}
-	return &summaryOutput{NewSummaryResponse(record, from, to, summaries)}, nil
+	made, err := s.made(ctx, record.Site.Name, from, to, record.Link.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &summaryOutput{NewSummaryResponse(record, from, to, summaries, made)}, nil
 }

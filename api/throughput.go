@@ -50,6 +50,7 @@ type Throughput struct {
 	ByArrival   bool                  `json:"series_by_arrival" doc:"Whether series has payload where it arrived, in whatever order; otherwise where a program got it in order, after what was lost had come again."`
 	TCP         []TCPSnapshot         `json:"tcp" nullable:"false" doc:"The sender's connections along the transfer; empty as series."`
 	TCPReceiver []TCPReceiverSnapshot `json:"tcp_receiver" nullable:"false" doc:"The same connections at the receiver, likewise."`
+	Maker
 }
 
 // RateQuantiles are percentiles of the rates of whole seconds.
@@ -266,6 +267,10 @@ func (s *server) throughputs(ctx context.Context, in *throughputInput) (*through
 	if err := s.checkLinks(ctx, in.Site, "link", q.Links); err != nil {
 		return nil, err
 	}
+	made, err := s.made(ctx, in.Site, from, to, q.Links...)
+	if err != nil {
+		return nil, err
+	}
 	out := &throughputOutput{Body: []Throughput{}}
 	for t, err := range s.store.Throughputs(ctx, q) {
 		if err != nil {
@@ -275,7 +280,9 @@ func (s *server) throughputs(ctx context.Context, in *throughputInput) (*through
 			return nil, badParameter("from", fmt.Sprintf("the range has more than %d transfers", most),
 				"Ask for a shorter range, for limit=N of the newest, or without their series: series=false.")
 		}
-		if out.Body = append(out.Body, wire(t)); len(out.Body) >= 2*limit { // now and then, so that it costs little
+		one := wire(t)
+		one.Maker = makerOf(made, t.Stream.Site, t.Stream.Link, t.Start)
+		if out.Body = append(out.Body, one); len(out.Body) >= 2*limit { // now and then, so that it costs little
 			out.Body = append(out.Body[:0], out.Body[len(out.Body)-limit:]...)
 		}
 	}

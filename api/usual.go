@@ -14,6 +14,8 @@ type UsualResponse struct {
 	From    time.Time     `json:"from" doc:"Seven days before to."`
 	To      time.Time     `json:"to" doc:"A minute ago."`
 	Streams []UsualStream `json:"streams" nullable:"false" doc:"One for each idle stream that was measured in that time."`
+
+	Provenance Provenance `json:"provenance" doc:"What made these results: version, configuration, methods."`
 }
 
 // UsualStream is what is usual of one stream.
@@ -39,8 +41,8 @@ type UsualRatio struct {
 }
 
 // NewUsualResponse returns the wire form of u.
-func NewUsualResponse(u perigee.Usual) UsualResponse {
-	r := UsualResponse{Link: string(u.Link), Site: u.Site, From: u.From.UTC(), To: u.To.UTC(), Streams: make([]UsualStream, 0, len(u.Streams))}
+func NewUsualResponse(u perigee.Usual, made []perigee.Provenance) UsualResponse {
+	r := UsualResponse{Provenance: NewProvenance(made), Link: string(u.Link), Site: u.Site, From: u.From.UTC(), To: u.To.UTC(), Streams: make([]UsualStream, 0, len(u.Streams))}
 	for _, s := range u.Streams {
 		r.Streams = append(r.Streams, UsualStream{
 			StreamName: newStreamName(s.Stream), MeasuredSeconds: s.Measured.Seconds(), Enough: s.Enough,
@@ -68,5 +70,9 @@ func (s *server) usual(ctx context.Context, in *linkInput) (*usualOutput, error)
 	if err != nil {
 		return nil, err
 	}
-	return &usualOutput{NewUsualResponse(usual)}, nil
+	made, err := s.made(ctx, record.Site.Name, usual.From, usual.To, record.Link.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &usualOutput{NewUsualResponse(usual, made)}, nil
 }

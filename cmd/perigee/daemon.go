@@ -28,6 +28,7 @@ type daemon struct {
 	clock    *bootClock
 	held     *holding // what was measured before the time of day was known
 	store    *sqlite.Store
+	instance string // of store
 	runner   *probes.Runner
 	appends  appends
 	feed     api.Feed
@@ -85,6 +86,10 @@ func tryDaemon(ctx context.Context, s streams, p plan, listener net.Listener, li
 	if err = d.store.Describe(ctx, p.site, p.links); err != nil {
 		return nil, err
 	}
+	if d.instance, err = d.store.Instance(ctx); err != nil {
+		return nil, err
+	}
+	d.feed.Measured(p.maker(d.instance))
 	if d.clock, err = newBootClock(ctx, d.store, p); err != nil {
 		return nil, err
 	}
@@ -97,6 +102,7 @@ func tryDaemon(ctx context.Context, s streams, p plan, listener net.Listener, li
 		}
 	}()
 	started := d.clock.read().Wall
+	d.since = d.dated()
 	previous, epoch, err := d.held.active().Begin(ctx, started)
 	if err != nil {
 		return nil, err
@@ -193,7 +199,7 @@ func (d *daemon) recordStart(ctx context.Context, previous perigee.Run, now time
 	}
 	b := perigee.Batch{
 		Gaps:   probes.StartupGaps(previous, measured, now),
-		Events: []perigee.Event{{Site: d.plan.site.Name, Time: now, Kind: perigee.EventStarted, Detail: d.plan.measuredBy()}},
+		Events: []perigee.Event{{Site: d.plan.site.Name, Time: now, Kind: perigee.EventStarted, Detail: d.plan.maker(d.instance).Detail()}},
 	}
 	if b, dated, err := d.append(ctx, b); err != nil || !dated {
 		return err
@@ -201,16 +207,6 @@ func (d *daemon) recordStart(ctx context.Context, previous perigee.Run, now time
 		d.feed.Publish(b) // nobody listens yet, but it is counted
 	}
 	return nil
-}
-
-// measuredBy says what measures: the version, and the hash of its configuration as
-// `perigee config check` tells it.
-func (p plan) measuredBy() string {
-	by := "perigee " + buildInfo().Version
-	if p.hash != "" {
-		by += ", configuration " + p.hash
-	}
-	return by
 }
 
 // measured returns what a store knows of the links that are probed.
@@ -267,7 +263,7 @@ func (d *daemon) Run(ctx context.Context) (err error) {
 func (d *daemon) recordEnd(ctx context.Context) error {
 	now, store := d.clock.read().Wall, d.held.active()
 	return errors.Join(
-		store.Append(ctx, perigee.Batch{Events: []perigee.Event{{Site: d.plan.site.Name, Time: now, Kind: perigee.EventStopped}}}),
+		store.Append(ctx, perigee.Batch{Events: []perigee.Event{{Site: d.plan.site.Name, Time: now, Kind: perigee.EventStopped, Detail: d.current().plan.maker(d.instance).Detail()}}}),
 		store.End(ctx, now))
 }
 
@@ -275,7 +271,7 @@ func (d *daemon) recordEnd(ctx context.Context) error {
 func (d *daemon) handler() http.Handler {
 	now := d.current()
 	o := answering(d.s, d.store, now.plan.door)
-	o.Now, o.Ready, o.Feed, o.Outbox = d.now, d.ready, &d.feed, now.forward.api()
+	o.Now, o.Ready, o.Feed, o.Outbox, o.Maker = d.now, d.ready, &d.feed, now.forward.api(), now.plan.maker(d.instance)
 	o.Budget, o.Measure, o.Clock = now.transfer, now.measure, clockQuality
 	o.Collectors = d.collectors()
 	return api.New(o)
@@ -290,6 +286,14 @@ func (d *daemon) woken() {
 
 // now is the time of day, as far as it is known.
 func (d *daemon) now() time.Time { return d.clock.guess() }
+
+// dated is now, or zero if the time of day is not known.
+func (d *daemon) dated() time.Time {
+	if !d.clock.known.Load() {
+		return time.Time{}
+	}
+	return d.now()
+}
 
 // ready reports each stream and the store, for /readyz.
 func (d *daemon) ready(ctx context.Context) []api.Check {

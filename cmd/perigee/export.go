@@ -57,18 +57,25 @@ func (c exportCommand) Run(ctx context.Context, s streams) error {
 
 // exportThroughputs writes the transfers that q selects in the given format.
 func exportThroughputs(ctx context.Context, w io.Writer, store perigee.Store, format string, q perigee.Query) error {
-	transfers := store.Throughputs(ctx, q)
+	made, err := perigee.ProvenanceOf(ctx, store, q)
+	if err != nil {
+		return err
+	}
+	by, transfers := traces.Writer{Made: made}, store.Throughputs(ctx, q)
 	switch format {
 	case "jsonl":
-		return traces.WriteThroughputsJSONL(w, transfers)
+		return by.ThroughputsJSONL(w, transfers)
 	case "lp":
 		orbits, err := orbitsOf(ctx, store)
 		if err != nil {
 			return err
 		}
+		if err := writeProvenanceLines(ctx, w, store, q, made); err != nil {
+			return err
+		}
 		return influx.WriteThroughputLines(w, transfers, orbits)
 	}
-	return traces.WriteThroughputsCSV(w, transfers)
+	return by.ThroughputsCSV(w, transfers)
 }
 
 // resultMode is the mode of files with results that somebody asked for.
@@ -126,11 +133,16 @@ func (p *progress) Write(b []byte) (int, error) {
 // export writes what q selects of the store in the given format: windows, or every
 // single probe if raw.
 func export(ctx context.Context, w io.Writer, store perigee.Store, format string, raw bool, q perigee.Query) error {
+	made, err := perigee.ProvenanceOf(ctx, store, q)
+	if err != nil {
+		return err
+	}
+	by := traces.Writer{Made: made}
 	if raw {
-		write := traces.WriteSingletonsCSV
+		write := by.SingletonsCSV
 		switch format {
 		case "jsonl":
-			write = traces.WriteSingletonsJSONL
+			write = by.SingletonsJSONL
 		case "lp":
 			return &perigee.Error{Code: perigee.CodeInvalid, Message: "line protocol carries windows, not single probes; use --format csv or jsonl with --raw"}
 		}
@@ -139,17 +151,41 @@ func export(ctx context.Context, w io.Writer, store perigee.Store, format string
 	samples := store.Samples(ctx, q)
 	switch format {
 	case "csv":
-		return traces.WriteCSV(w, samples)
+		return by.CSV(w, samples)
 	case "jsonl":
-		return traces.WriteJSONL(w, samples)
+		return by.JSONL(w, samples)
 	case "lp":
 		orbits, err := orbitsOf(ctx, store)
 		if err != nil {
 			return err
 		}
+		if err := writeProvenanceLines(ctx, w, store, q, made); err != nil {
+			return err
+		}
 		return influx.WriteLineProtocol(w, samples, orbits)
 	}
 	return &perigee.Error{Code: perigee.CodeInvalid, Message: fmt.Sprintf("format %q is not one of csv, jsonl and lp", format)}
+}
+
+// writeProvenanceLines writes what made the results that q selects, as line protocol has
+// it: an event of each link and span.
+func writeProvenanceLines(ctx context.Context, w io.Writer, store perigee.Store, q perigee.Query, made []perigee.Provenance) error {
+	links, err := store.Links(ctx)
+	if err != nil {
+		return err
+	}
+	var events []perigee.Event
+	for _, l := range links {
+		if !q.MatchesLink(l.Site.Name, l.Link.ID) {
+			continue
+		}
+		for _, p := range made {
+			if p.Site == l.Site.Name && (p.Link == "" && l.Link.Bound() || p.Link == l.Link.ID) {
+				events = append(events, p.Event(l.Link.ID, time.Now()))
+			}
+		}
+	}
+	return influx.WriteEventLines(w, events)
 }
 
 // orbitsOf tells the orbits of the links in a store.

@@ -364,9 +364,8 @@ func (i *importing) provenance(r traces.Report) string {
 	if i.command.File != "-" {
 		name = filepath.Base(name)
 	}
-	text := fmt.Sprintf("%s file %s, sha256 %s, %d lines, %d bad, %d probes, %d lost, %d transfers, from %s to %s",
-		i.command.Format, name, i.sum(), r.Lines, r.Bad, r.Counts.Planned, r.Counts.Lost+r.Counts.Late, r.Throughputs,
-		r.First.UTC().Format(time.RFC3339Nano), r.Last.UTC().Format(time.RFC3339Nano))
+	text := perigee.ImportedDetail(fmt.Sprintf("%s file %s, sha256 %s", i.command.Format, name, i.sum()),
+		fmt.Sprintf("%d lines, %d bad, %d probes, %d lost, %d transfers", r.Lines, r.Bad, r.Counts.Planned, r.Counts.Lost+r.Counts.Late, r.Throughputs), r.First, r.Last)
 	for _, n := range r.Notes {
 		text += "; " + n
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -320,9 +321,71 @@ func TestImportSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-// What another machine exported is imported as it was, under its own names.
+// measuredBy has a store say that its results were measured by one configuration up to
+// half past two minutes, and by another from then on.
+func measuredBy(t *testing.T, dir string) (first, second perigee.Maker) {
+	t.Helper()
+	store, err := sqlite.Open(t.Context(), storeFile(dir), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	first = perigee.Maker{Version: "v1.0.0", Configuration: "0123456789abcdef", Instance: "0a1b2c3d", Methods: "icmp", Probing: "icmp every 1s"}
+	second = first
+	second.Configuration, second.Probing = "fedcba9876543210", "icmp every 2s"
+	start := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+	if err := store.Append(t.Context(), perigee.Batch{Events: []perigee.Event{
+		{Site: "home", Time: start.Add(-time.Hour), Kind: perigee.EventStarted, Detail: first.Detail()},
+		{Site: "home", Time: start.Add(150 * time.Second), Kind: perigee.EventReloaded, Detail: second.Detail()},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	return first, second
+}
+
+// What was exported before rows told what made them is imported, and said to be of that
+// file: no version is invented.
+func TestImportOfAnOldExport(t *testing.T) {
+	from := storedResults(t, 3)
+	status, exported, stderr := command(t, nil, "export", "--store="+from)
+	if status != exitDone {
+		t.Fatalf("status %d: %s", status, stderr)
+	}
+	old := ""
+	for line := range strings.Lines(exported) {
+		for range 3 { // version, configuration_hash, source
+			line = line[:strings.LastIndex(line, ",")]
+		}
+		old += line + "\n"
+	}
+	if !strings.HasSuffix(old[:strings.Index(old, "\n")], ",state") {
+		t.Fatalf("the old header is %q", old[:strings.Index(old, "\n")])
+	}
+	dir := t.TempDir()
+	if status, _, stderr := command(t, strings.NewReader(old), "import", "perigee", "-", "--store="+dir); status != exitDone || stderr != "" {
+		t.Fatalf("status %d: %s", status, stderr)
+	}
+	status, again, stderr := command(t, nil, "export", "--store="+dir)
+	if status != exitDone {
+		t.Fatalf("status %d: %s", status, stderr)
+	}
+	want := fmt.Sprintf(",,,\"perigee file standard input, sha256 %x\"", sha256.Sum256([]byte(old)))
+	rows := strings.Split(strings.TrimSpace(again), "\n")
+	for _, row := range rows[1:] {
+		if !strings.HasSuffix(row, want) {
+			t.Fatalf("a row ends %q, want %q", row[max(0, len(row)-120):], want)
+		}
+	}
+	if len(rows) != 1+9 {
+		t.Errorf("%d rows, want those of three windows of three links", len(rows)-1)
+	}
+}
+
+// What another machine exported is imported as it was, under its own names, with what made
+// it.
 func TestImportOfAnExport(t *testing.T) {
 	from := storedResults(t, 30)
+	first, second := measuredBy(t, from)
 	want := ""
 	for _, c := range [][]string{{"csv", "perigee"}, {"jsonl", "perigee"}, {"lp", "lp"}} {
 		status, exported, stderr := command(t, nil, "export", "--format="+c[0], "--store="+from)
@@ -337,6 +400,11 @@ func TestImportOfAnExport(t *testing.T) {
 			t.Fatalf("status %d: %s", status, stderr)
 		} else if c[0] == "csv" {
 			want = exported
+			for _, m := range []perigee.Maker{first, second} { // 15 windows of three links
+				if n := strings.Count(exported, ","+m.Version+","+m.Configuration+",\n"); n != 45 {
+					t.Errorf("%d rows were made by %+v, want 45", n, m)
+				}
+			}
 			if again != exported {
 				t.Errorf("%s: exported again it is not the same", c[0])
 			}

@@ -58,7 +58,16 @@ func (c outagesCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	if c.JSON {
-		return writeJSON(s.out, api.OutageReport{Disruptions: api.NewDisruptions(disruptions), Availability: api.NewAvailabilityResponse(q, reliability)})
+		made, err := perigee.ProvenanceOf(ctx, store, perigee.Query{Links: q.Links, To: to})
+		if err != nil {
+			return err
+		}
+		report := api.OutageReport{Disruptions: api.NewDisruptions(disruptions, made)}
+		if made, err = perigee.ProvenanceOf(ctx, store, perigee.Query{Links: q.Links, From: from, To: to}); err != nil {
+			return err
+		}
+		report.Availability = api.NewAvailabilityResponse(q, reliability, made)
+		return writeJSON(s.out, report)
 	}
 	return c.write(ctx, s.out, store, location, disruptions, reliability)
 }

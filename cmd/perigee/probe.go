@@ -90,7 +90,7 @@ func byLink(p plan, summaries []perigee.Summary) []api.SummaryResponse {
 				to = end
 			}
 		}
-		all = append(all, api.NewSummaryResponse(perigee.LinkRecord{Site: p.site, Link: l}, from, to, of))
+		all = append(all, api.NewSummaryResponse(perigee.LinkRecord{Site: p.site, Link: l}, from, to, of, p.madeNow(l.ID, from, to)))
 	}
 	return all
 }

@@ -167,7 +167,9 @@ func (c probeCommand) transfer(ctx context.Context, s streams, p plan) error {
 	err = errors.Join(<-ended, <-measured, account.record(last))
 	wire := []api.Throughput{}
 	for _, r := range results {
-		wire = append(wire, api.NewThroughput(r))
+		one := api.NewThroughput(r)
+		one.Maker = api.NewMaker(p.maker(""))
+		wire = append(wire, one)
 	}
 	return errors.Join(failure, err, c.printThroughputs(s, wire))
 }

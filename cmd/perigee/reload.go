@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -22,6 +23,7 @@ type parts struct {
 	transfer *transferring
 	measure  *measuring
 	forward  *forwarding // nil: nowhere
+	since    time.Time   // when the plan came into effect; zero if the time of day was not known
 }
 
 // current returns the parts as they are now.
@@ -39,7 +41,12 @@ func (d *daemon) newForward(ctx context.Context, p plan) (*forwarding, error) {
 	return newForwarding(ctx, d.store, forwardOptions{
 		links: p.links, metered: p.metered, db: *p.influxdb, now: d.now, log: d.s.log(),
 		account: func(link perigee.LinkID, bytes int64) { d.account.add(link, perigee.PurposeOutbox, bytes) },
-		monitor: func(ctx context.Context) (perigee.MonitorState, error) { return d.current().transfer.monitorState(ctx) },
+		monitor: func(ctx context.Context) (perigee.MonitorState, error) {
+			now := d.current()
+			state, err := now.transfer.monitorState(ctx)
+			state.Maker, state.Since = now.plan.maker(d.instance), now.since
+			return state, err
+		},
 	})
 }
 
@@ -163,7 +170,7 @@ func (d *daemon) Reload(ctx context.Context, p plan) (err error) {
 		return err
 	}
 	taken := false
-	is := parts{plan: p, transfer: was.transfer, measure: was.measure, forward: was.forward}
+	is := parts{plan: p, transfer: was.transfer, measure: was.measure, forward: was.forward, since: d.dated()}
 	defer func() {
 		if taken {
 			return
@@ -223,10 +230,11 @@ func (d *daemon) Reload(ctx context.Context, p plan) (err error) {
 		d.live.keeper.end()
 		d.live.beginKeeper(d, is)
 	}
+	d.feed.Measured(p.maker(d.instance))
 	d.answer()
 	d.grounds.forget()
 	return errors.Join(err, d.record(ctx, perigee.Batch{Events: []perigee.Event{{
-		Site: p.site.Name, Time: d.clock.read().Wall, Kind: perigee.EventReloaded, Detail: p.measuredBy(),
+		Site: p.site.Name, Time: d.clock.read().Wall, Kind: perigee.EventReloaded, Detail: p.maker(d.instance).Detail(),
 	}}}))
 }
 

@@ -276,31 +276,19 @@ func warningsOf(l document.Link) []string {
 
 // collectEvents counts what happened to the measuring, and finds which versions measured.
 func collectEvents(ctx context.Context, store perigee.Store, q question, r *document.Report) error {
-	query := q.query()
-	query.From, query.To = time.Time{}, time.Time{} // who measured was started before, and files are read after
-	events, err := store.Events(ctx, query)
+	events, err := store.Events(ctx, q.query())
 	if err != nil {
 		return err
 	}
 	counts := map[perigee.EventKind]int{}
-	var imported []string
 	for _, e := range events {
-		before, after := e.Time.Before(q.from), !e.Time.Before(q.to)
-		if !before && !after {
-			counts[e.Kind]++
-		}
-		switch {
-		case (e.Kind == perigee.EventStarted || e.Kind == perigee.EventReloaded) && e.Detail != "" && !after:
-			if before {
-				r.Measured = r.Measured[:0]
-			}
-			r.Measured = appendNew(r.Measured, e.Detail)
-		case e.Kind == perigee.EventImported && !before:
-			file, _, _ := strings.Cut(e.Detail, ",")
-			imported = appendNew(imported, "imported from "+file)
-		}
+		counts[e.Kind]++
 	}
-	r.Measured = append(r.Measured, imported...)
+	made, err := perigee.ProvenanceOf(ctx, store, q.query())
+	if err != nil {
+		return err
+	}
+	r.Measured = measuredTexts(made, q)
 	for kind, n := range counts {
 		r.Events = append(r.Events, document.EventCount{Kind: kind, Count: n})
 	}
@@ -309,6 +297,32 @@ func collectEvents(ctx context.Context, store perigee.Store, q question, r *docu
 	}
 	slices.SortFunc(r.Events, func(a, b document.EventCount) int { return cmp.Compare(a.Kind, b.Kind) })
 	return nil
+}
+
+// mostMeasured is how many makers a report names: more nobody reads.
+const mostMeasured = 20
+
+// measuredTexts says what made the results, and when, if that is not all of the range.
+func measuredTexts(made []perigee.Provenance, q question) []string {
+	var texts []string
+	for _, p := range made {
+		text := p.Maker.Detail()
+		if p.Source != "" {
+			file, _, _ := strings.Cut(p.Source, ", sha256 ")
+			text = "imported from " + file
+		}
+		if p.Link != "" {
+			text += ", link " + string(p.Link)
+		}
+		if p.From.After(q.from) || p.To.Before(q.to) {
+			text += fmt.Sprintf(", from %s to %s", p.From.In(q.zone).Format(time.RFC3339), p.To.In(q.zone).Format(time.RFC3339))
+		}
+		texts = appendNew(texts, text)
+	}
+	if more := len(texts) - mostMeasured; more > 0 {
+		texts = append([]string{fmt.Sprintf("%d more before these", more)}, texts[more:]...)
+	}
+	return texts
 }
 
 // appendNew appends s to list unless it is there already.

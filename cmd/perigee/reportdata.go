@@ -17,7 +17,7 @@ import (
 // reportDataFormat is the version of the files that a report's hash is made from: of
 // which there are, of what is in them, and of their order. docs/report.md defines it.
 // The same data have the same hash only in the same version.
-const reportDataFormat = 1
+const reportDataFormat = 2
 
 // hourlyBeyond is the length of a range beyond which its samples are those of hours, as
 // links are compared by: rollups merge windows without loss, and those of a year would be
@@ -50,24 +50,32 @@ type reportStore interface {
 // whenever the same is stored, and, if raw, what that was made from as long as it is
 // kept: windows, if hours are the data, and single probes.
 func addData(ctx context.Context, e *evidence.Writer, store reportStore, q question, disruptions []perigee.Disruption, raw bool, watch func(name string, w io.Writer) io.Writer) error {
+	// What lies in part in the range may have begun before it, or end after it.
+	made, err := perigee.ProvenanceOf(ctx, store, perigee.Query{Site: q.site, Links: q.links})
+	if err != nil {
+		return err
+	}
+	by := traces.Writer{Made: made}
 	for _, file := range []struct {
 		name  string
 		data  bool
 		write func(io.Writer) error
 	}{
 		{"links.jsonl", true, func(w io.Writer) error { return writeLinkRows(ctx, w, store, q) }},
-		{"samples.jsonl", true, func(w io.Writer) error { return writeSampleRows(ctx, w, store, q) }},
+		{"samples.jsonl", true, func(w io.Writer) error { return writeSampleRows(ctx, w, store, q, by) }},
 		{"throughputs.jsonl", true, func(w io.Writer) error {
-			return traces.WriteThroughputsJSONL(w, store.Throughputs(ctx, q.query()))
+			return by.ThroughputsJSONL(w, store.Throughputs(ctx, q.query()))
 		}},
 		{"outages.jsonl", true, func(w io.Writer) error {
 			outages, err := store.Outages(ctx, q.query())
-			return writeRows(w, err, api.NewOutages(outages, disruptions), func(o api.Outage) api.Outage { return o })
+			return writeRows(w, err, api.NewOutages(outages, disruptions, made), itself[api.Outage])
 		}},
-		{"disruptions.jsonl", true, func(w io.Writer) error { return writeRows(w, nil, disruptions, api.NewDisruption) }},
+		{"disruptions.jsonl", true, func(w io.Writer) error {
+			return writeRows(w, nil, api.NewDisruptions(disruptions, made), itself[api.Disruption])
+		}},
 		{"gaps.jsonl", true, func(w io.Writer) error {
 			gaps, err := store.Gaps(ctx, q.query())
-			return writeRows(w, err, gaps, api.NewGap)
+			return writeRows(w, err, api.NewGaps(gaps, made), itself[api.Gap])
 		}},
 		{"events.jsonl", true, func(w io.Writer) error {
 			events, err := store.Events(ctx, q.query())
@@ -75,10 +83,10 @@ func addData(ctx context.Context, e *evidence.Writer, store reportStore, q quest
 		}},
 		{"traffic.jsonl", true, func(w io.Writer) error { return writeTrafficRows(ctx, w, store, q) }},
 		{"windows.jsonl", false, func(w io.Writer) error {
-			return traces.WriteJSONL(w, store.Samples(ctx, q.query()))
+			return by.JSONL(w, store.Samples(ctx, q.query()))
 		}},
 		{"singletons.jsonl", false, func(w io.Writer) error {
-			return traces.WriteSingletonsJSONL(w, store.Singletons(ctx, q.query()))
+			return by.SingletonsJSONL(w, store.Singletons(ctx, q.query()))
 		}},
 	} {
 		if !file.data && !raw || file.name == "windows.jsonl" && !q.hourly() {
@@ -93,10 +101,10 @@ func addData(ctx context.Context, e *evidence.Writer, store reportStore, q quest
 
 // writeSampleRows writes windows, or, of a long range, its whole hours, and windows at
 // its ends.
-func writeSampleRows(ctx context.Context, w io.Writer, store perigee.Store, q question) error {
+func writeSampleRows(ctx context.Context, w io.Writer, store perigee.Store, q question, by traces.Writer) error {
 	query := q.query()
 	if !q.hourly() {
-		return traces.WriteJSONL(w, store.Samples(ctx, query))
+		return by.JSONL(w, store.Samples(ctx, query))
 	}
 	first, last := q.from.Truncate(time.Hour), q.to.Truncate(time.Hour)
 	if first.Before(q.from) {
@@ -110,7 +118,7 @@ func writeSampleRows(ctx context.Context, w io.Writer, store perigee.Store, q qu
 		if !part.from.Before(part.to) {
 			continue
 		}
-		if err := traces.WriteJSONL(w, store.Samples(ctx, query)); err != nil {
+		if err := by.JSONL(w, store.Samples(ctx, query)); err != nil {
 			return err
 		}
 	}
@@ -132,6 +140,9 @@ func writeRows[T, Row any](w io.Writer, err error, list []T, row func(T) Row) er
 	}
 	return nil
 }
+
+// itself is the row of what is one.
+func itself[Row any](r Row) Row { return r }
 
 // linkRow is a link as far as a report depends on it. The site's place is not in it, but
 // what follows from it.
@@ -208,5 +219,5 @@ func writeTrafficRows(ctx context.Context, w io.Writer, store reportStore, q que
 	slices.SortFunc(rows, func(a, b trafficRow) int {
 		return cmp.Or(cmp.Compare(a.Link, b.Link), cmp.Compare(a.Purpose, b.Purpose))
 	})
-	return writeRows(w, nil, rows, func(r trafficRow) trafficRow { return r })
+	return writeRows(w, nil, rows, itself[trafficRow])
 }

@@ -49,7 +49,11 @@ func (c slotsCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	if c.JSON {
-		return writeJSON(s.out, api.NewSlotsResponse(a, c.Series))
+		made, err := perigee.ProvenanceOf(ctx, store, perigee.Query{Site: a.Stream.Site, Links: []perigee.LinkID{a.Stream.Link}, From: a.From, To: a.To})
+		if err != nil {
+			return err
+		}
+		return writeJSON(s.out, api.NewSlotsResponse(a, c.Series, made))
 	}
 	return writeSlots(s.out, a)
 }

@@ -329,3 +329,22 @@ func TestHashIsOfWhatIsInEffect(t *testing.T) {
 	different("a budget", before, after,
 		", resets_on: 12", ", timezone: Australia/Sydney", ", reserve: 20%", ", used: 0, used_on: 2026-11-20", ", used: 1GB, used_on: 2026-11-20", ", used: 1GB, used_on: 2026-11-21")
 }
+
+// TestHashHoldsNoSecret names other files for everything that may be secret, and none of
+// the words stands among what is hashed.
+func TestHashHoldsNoSecret(t *testing.T) {
+	text := func(name string) string {
+		return minimal + "  - {name: far, reflector: \"far.example.net:4862\", key_file: /" + name + "1, tls: true, ca_file: /" + name + "2}\n" +
+			"storage: {influxdb: {url: \"https://db\", bucket: b, token_file: /" + name + "3}}\n" +
+			"api: {tokens_file: /" + name + "4, tls: {certificate: /" + name + "5, key: /" + name + "6}}\n"
+	}
+	one, other := mustParse(t, text("zebra")), mustParse(t, text("quagga"))
+	if one.Hash() != other.Hash() {
+		t.Error("the hash depends on the names of files that hold secrets")
+	}
+	for _, s := range one.Settings() {
+		if strings.Contains(s.Value, "zebra") {
+			t.Errorf("%s is hashed as %q", s.Key, s.Value)
+		}
+	}
+}
