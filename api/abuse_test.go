@@ -30,7 +30,7 @@ var hostileValues = []string{
 }
 
 // abused is an API without tokens whose every asker is another, and its log.
-func abused(t *testing.T) (ask func(*http.Request) *httptest.ResponseRecorder, o Options, log *safeBuffer) {
+func abused(t testing.TB) (ask func(*http.Request) *httptest.ResponseRecorder, o Options, log *safeBuffer) {
 	t.Helper()
 	o, _ = outboxOptions(t)
 	log = &safeBuffer{}
@@ -52,7 +52,7 @@ func abused(t *testing.T) (ask func(*http.Request) *httptest.ResponseRecorder, o
 
 // checkAnswer fails if w is a failure of ours, or an error that is no problem document, or
 // an answer that a browser could take for a page.
-func checkAnswer(t *testing.T, what string, w *httptest.ResponseRecorder) {
+func checkAnswer(t testing.TB, what string, w *httptest.ResponseRecorder) {
 	t.Helper()
 	if w.Code >= 500 && w.Code != http.StatusServiceUnavailable {
 		t.Errorf("%.200q = %d %.300s", what, w.Code, w.Body)

@@ -53,7 +53,7 @@ var usualBudget = map[perigee.Orbit]int64{
 // propose makes a configuration of what was seen of a machine. asked says what became of
 // asking for a dish over each device; one that is not in it was not asked.
 func propose(m machine, asked map[string]bool) proposal {
-	p := proposal{site: perigee.Site{Name: m.host}, interval: usualInterval}
+	p := proposal{site: perigee.Site{Name: strings.ToValidUTF8(m.host, "")}, interval: usualInterval}
 	if p.site.Name == "" {
 		p.site.Name = "home"
 		p.note("the machine has no name: the site is called home")

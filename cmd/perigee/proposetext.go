@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // text is the proposal as a configuration file, with the reasons beside what they are for.
@@ -71,8 +72,13 @@ func (p *proposal) text() []byte {
 }
 
 // quoted writes a string for YAML: as it is where that reads as the same string, in
-// double quotes, whose escapes are those of Go for printable text, elsewhere.
+// double quotes, whose escapes are those of Go for printable text, elsewhere. YAML has no
+// way to write what is not UTF-8, whose escapes in Go are characters there: it stands as
+// it is, and who reads the file refuses it by its line.
 func quoted(s string) string {
+	if !utf8.ValidString(s) {
+		return `"` + s + `"`
+	}
 	plain := s != ""
 	for i, r := range s {
 		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
