@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -120,10 +121,9 @@ type sourceFile struct {
 	ast  *ast.File
 }
 
-func sourceFiles(t *testing.T) []sourceFile {
-	t.Helper()
-	var files []sourceFile
-	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+// parsed is the module's source, read once for all tests.
+var parsed = sync.OnceValues(func() (files []sourceFile, err error) {
+	err = filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -137,13 +137,19 @@ func sourceFiles(t *testing.T) []sourceFile {
 			return nil
 		}
 		slash := filepath.ToSlash(name)
-		parsed, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		tree, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
 		if err != nil {
 			return err
 		}
-		files = append(files, sourceFile{slash, path.Dir(slash), strings.HasSuffix(slash, "_test.go"), parsed})
+		files = append(files, sourceFile{slash, path.Dir(slash), strings.HasSuffix(slash, "_test.go"), tree})
 		return nil
 	})
+	return files, err
+})
+
+func sourceFiles(t *testing.T) []sourceFile {
+	t.Helper()
+	files, err := parsed()
 	if err != nil {
 		t.Fatal(err)
 	}
