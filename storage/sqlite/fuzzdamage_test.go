@@ -3,7 +3,9 @@ package sqlite_test
 import (
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -76,27 +78,54 @@ func FuzzDamagedStore(f *testing.F) {
 		f.Add(byte(base), []byte{0, 0, 100, 9, 5, 0, 0, 5, 7, 255, 0, 0, 28, 11, 9}) // header's fields
 	}
 	f.Fuzz(func(t *testing.T, base byte, damage []byte) {
-		if len(damage) > 200 {
-			return
+		if len(damage) <= 200 {
+			openDamaged(t, bases[int(base)%len(bases)], damage)
 		}
-		files := map[string][]byte{}
-		for suffix, b := range bases[int(base)%len(bases)] {
-			files[suffix] = slices.Clone(b)
-		}
-		for ; len(damage) >= 5; damage = damage[5:] {
-			suffix := []string{"", "-wal", "-shm", ".spare"}[damage[0]%4]
-			files[suffix] = spoiled(files[suffix], int(damage[1])<<8|int(damage[2]), damage[3], damage[4])
-		}
-		path := filepath.Join(t.TempDir(), "perigee.db")
-		for suffix, b := range files {
-			if len(b) > 0 || suffix == "" {
-				if err := os.WriteFile(path+suffix, b, 0o600); err != nil {
-					t.Fatal(err)
-				}
+	})
+}
+
+// Damage at random, far more of it than the fuzzer gets to, which has to watch SQLite at
+// every step. PERIGEE_LONG=1 has a hundred times as much.
+func TestDamageAtRandom(t *testing.T) {
+	bases, tries := fuzzBases(t), 20
+	if os.Getenv("PERIGEE_LONG") != "" {
+		tries *= 100
+	}
+	random := rand.New(rand.NewPCG(20, 26))
+	for try := range tries {
+		damage := make([]byte, 5*(1+random.IntN(4)))
+		for i := range damage {
+			damage[i] = byte(random.Uint32())
+			if i%5 == 3 {
+				damage[i] %= 8 // cut and filled as often as changed
 			}
 		}
-		openSpoiled(t, path)
-	})
+		base := random.IntN(len(bases))
+		if !t.Run(fmt.Sprintf("%d_%d_%x", try, base, damage), func(t *testing.T) { openDamaged(t, bases[base], damage) }) {
+			return
+		}
+	}
+}
+
+// openDamaged opens a store that is damaged as FuzzDamagedStore tells.
+func openDamaged(t *testing.T, base map[string][]byte, damage []byte) {
+	files := map[string][]byte{}
+	for suffix, b := range base {
+		files[suffix] = slices.Clone(b)
+	}
+	for ; len(damage) >= 5; damage = damage[5:] {
+		suffix := []string{"", "-wal", "-shm", ".spare"}[damage[0]%4]
+		files[suffix] = spoiled(files[suffix], int(damage[1])<<8|int(damage[2]), damage[3], damage[4])
+	}
+	path := filepath.Join(t.TempDir(), "perigee.db")
+	for suffix, b := range files {
+		if len(b) > 0 || suffix == "" {
+			if err := os.WriteFile(path+suffix, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	openSpoiled(t, path)
 }
 
 // spoiled returns b damaged at one place.

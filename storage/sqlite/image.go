@@ -274,7 +274,7 @@ const largest = 8 << 20
 // record gives the row of a cell. It reports false if it makes no sense.
 func (w *walk) record(b []byte, place int, id int64, table bool) bool {
 	size, n := varint(b[place:])
-	if n == 0 || size < 0 || size > largest {
+	if n == 0 || size < 0 || size > min(largest, int64(w.pages)*w.pageSize) {
 		return false
 	}
 	place += n
