@@ -311,10 +311,7 @@ func (c *carrier) essentials(ctx context.Context, w *writer) error {
 		{"device_counters", nil},
 		{"dirty", func(row []any) bool { return known(row[2]) }},
 		{"traffic", func(row []any) bool { return plausible(row[0]) && plausibleBytes(row[4]) }},
-		{"traffic_quarters", func(row []any) bool {
-			at, ok := row[2].(int64)
-			return ok && at%quarter == 0 && plausible(at) && plausibleBytes(row[4])
-		}},
+		{"traffic_quarters", func(row []any) bool { at, ok := moved(row); return ok && at >= c.recent() }},
 		{"outages", func(row []any) bool { return known(row[1]) && plausible(row[0], row[2]) }},
 		{"gaps", func(row []any) bool { return plausible(row[0], row[3]) }},
 		{"events", func(row []any) bool { return plausible(row[0]) }},
@@ -328,16 +325,31 @@ func (c *carrier) essentials(ctx context.Context, w *writer) error {
 			return err
 		}
 	}
-	if err := c.owedTraffic(ctx, w); err != nil {
+	if err := c.owedTraffic(ctx, w, func(day int64) bool { return day >= c.recent() }); err != nil {
 		return err
 	}
 	return c.queue(ctx, w)
 }
 
-// owedTraffic counts what the spare says was moved on days of which less could be read.
-func (c *carrier) owedTraffic(ctx context.Context, w *writer) error {
+// recentDays is how far back what was moved is carried over at once: a billing period and
+// some days more. A year of four links has half a million rows.
+const recentDays = 35
+
+// recent is from when on what was moved is carried over at once.
+func (c *carrier) recent() int64 { return floor(c.last, day) - recentDays*day }
+
+// moved returns the time of a row of traffic_quarters. It reports false if that makes no
+// sense.
+func moved(row []any) (at int64, ok bool) {
+	at, ok = row[2].(int64)
+	return at, ok && at%quarter == 0 && plausible(at) && plausibleBytes(row[4])
+}
+
+// owedTraffic counts what the spare says was moved on days of which less could be read,
+// those that are asked for.
+func (c *carrier) owedTraffic(ctx context.Context, w *writer, asked func(day int64) bool) error {
 	for _, d := range c.spare.days {
-		if !plausible(d.day) || !plausibleBytes(d.bytes) {
+		if !plausible(d.day) || !plausibleBytes(d.bytes) || !asked(d.day) {
 			continue
 		}
 		read, err := w.number(ctx, `SELECT coalesce((SELECT sum(bytes) FROM traffic_quarters WHERE site = ?1 AND link = ?2 AND purpose = ?3 AND quarter_ns >= ?4 AND quarter_ns < ?5), 0)

@@ -119,6 +119,8 @@ func fillForDamage(t testing.TB, store *sqlite.Store, windows int) (h holdings) 
 		must(store.AddTraffic(ctx, "home", "a", perigee.PurposeProbing, h.next, 1000))
 		h.moved += 1000
 	}
+	must(store.AddTraffic(ctx, "home", "a", perigee.PurposeProbing, start.AddDate(0, 0, -45), 500)) // carried over later
+	h.moved += 500
 	h.next = h.next.Add(g.Window)
 	must(store.Roll(ctx, h.next))
 	must(store.Expire(ctx, start.Add(time.Duration(windows)*g.Window/4), time.Time{})) // frees pages

@@ -100,13 +100,18 @@ func (h *healer) open(ctx context.Context) (*writer, error) {
 	}
 	h.unclean = j.unclean
 	w, err := h.s.openFile(ctx)
+	if err == nil {
+		if err = sameLayout(ctx, w.conn); err != nil {
+			err = errors.Join(err, h.closeAll(ctx, w))
+		}
+	}
 	if damaged(err) {
 		if err = h.setAside(ctx, inWords(err)); err == nil {
 			w, err = h.s.openFile(ctx)
 		}
 	}
 	if err != nil {
-		return nil, err
+		return nil, fail(path, "open", err)
 	}
 	if said != "" {
 		if err := w.attempt(ctx, func(ctx context.Context, w *writer) error { return w.event(ctx, h.Site, h.Now(), said) }); err != nil {

@@ -6,9 +6,12 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"perigee"
 )
@@ -62,6 +65,62 @@ func migrate(ctx context.Context, conn *sql.Conn, file string, steps []migration
 		if _, err := conn.ExecContext(ctx, script); err != nil {
 			_, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
 			return fail(file, fmt.Sprintf("bring the layout to version %d", step.version), err)
+		}
+	}
+	return nil
+}
+
+// layout returns what the migrations make, by kind and name.
+var layout = sync.OnceValues(func() (map[string]string, error) {
+	ctx := context.Background()
+	db, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	if err := migrate(ctx, conn, ":memory:", migrations); err != nil {
+		return nil, err
+	}
+	return readLayout(ctx, conn)
+})
+
+// readLayout returns the text of each table, index and trigger of a file.
+func readLayout(ctx context.Context, q queryer) (map[string]string, error) {
+	rows, err := q.QueryContext(ctx, "SELECT type || ' ' || name, coalesce(sql, '') || ' on ' || tbl_name FROM sqlite_schema")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	texts := map[string]string{}
+	for rows.Next() {
+		var name, text string
+		if err := rows.Scan(&name, &text); err != nil {
+			return nil, err
+		}
+		texts[name] = text
+	}
+	return texts, rows.Err()
+}
+
+// sameLayout says what of a file's layout is not as the migrations made it: SQLite takes a
+// table whose description is damaged as it says. What somebody added is no matter.
+func sameLayout(ctx context.Context, q queryer) error {
+	want, err := layout()
+	if err != nil {
+		return err
+	}
+	texts, err := readLayout(ctx, q)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if texts[name] != want[name] {
+			return errUnsound{fmt.Sprintf("the description of %s in it is not what it was", name)}
 		}
 	}
 	return nil

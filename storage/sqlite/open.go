@@ -83,6 +83,9 @@ func Open(ctx context.Context, path string, options Options) (*Store, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, openFailed(path, err)
 	}
+	if options.Heal == nil && exists(path+noteSuffix) {
+		return nil, &perigee.Error{Code: perigee.CodeUnavailable, Message: fmt.Sprintf("store %s: it is damaged, and was being set aside when perigee was killed: start perigee run, which goes on with that", path)}
+	}
 	lock, err := lockFile(path)
 	if err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ import (
 
 const (
 	// salvageBatch is how many rows are carried over in one transaction.
-	salvageBatch = 200
+	salvageBatch = 500
 
 	// salvageRoom is how much of the disk must stay free for it to go on: the room is for
 	// new results. It is looked at after each roomBatches transactions.
@@ -103,6 +103,7 @@ var phases = []struct {
 	{"hours", func(v *salvager, ctx context.Context) error { return v.rollups(ctx, hours) }},
 	{"days", func(v *salvager, ctx context.Context) error { return v.rollups(ctx, days) }},
 	{"throughputs", (*salvager).transfers},
+	{"traffic_quarters", (*salvager).account},
 	{"windows", (*salvager).windows},
 	{"singletons", (*salvager).singletons},
 }
@@ -178,17 +179,19 @@ func (s *Store) carry(ctx context.Context, do func(context.Context, *writer) err
 
 // begin reads what carrying over needs.
 func (v *salvager) begin(ctx context.Context) error {
-	return v.store.carry(ctx, func(ctx context.Context, w *writer) (err error) {
-		if v.noProof, err = w.proof(ctx, perigee.Proof{}); err != nil {
+	if err := v.store.carry(ctx, func(ctx context.Context, w *writer) (err error) {
+		v.noProof, err = w.proof(ctx, perigee.Proof{})
+		return err
+	}); err != nil {
+		return err
+	}
+	reads := v.store.reader() // others may write meanwhile: there may be much that waited
+	for _, p := range phases {
+		if _, err := v.describe(ctx, reads, p.table); err != nil {
 			return err
 		}
-		for _, p := range phases {
-			if _, err := v.describe(ctx, w.conn, p.table); err != nil {
-				return err
-			}
-		}
-		return v.know(ctx, w.conn)
-	})
+	}
+	return v.know(ctx, reads)
 }
 
 // walk visits a table's rows as far as they can be read, the newest first. visit adds to
@@ -362,6 +365,32 @@ func (v *salvager) transfers(ctx context.Context) error {
 		return nil
 	})
 	return err
+}
+
+// account carries over what was moved before what was carried over at once.
+func (v *salvager) account(ctx context.Context) error {
+	_, err := v.walk(ctx, "traffic_quarters", func(_ int64, row []any) {
+		if at, ok := moved(row); ok && at < v.recent() {
+			v.batch = append(v.batch, carried{values: row})
+		}
+	}, func(ctx context.Context, w *writer) error {
+		for _, row := range v.batch {
+			put, err := v.put(ctx, w, "traffic_quarters", row.values)
+			if err != nil {
+				return err
+			}
+			if put {
+				v.job.rows++
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return v.store.carry(ctx, func(ctx context.Context, w *writer) error {
+		return v.owedTraffic(ctx, w, func(day int64) bool { return day < v.recent() })
+	})
 }
 
 // windows carries windows over, and records what is lost of them.
