@@ -226,7 +226,8 @@ func TestSettingAsideIsBounded(t *testing.T) {
 	n := 0
 	for ; err == nil && n < 5000; n++ {
 		if b, failed := os.ReadFile(path); failed == nil {
-			errorless(t, os.WriteFile(path, make([]byte, len(b)), 0o600), os.Truncate(path+"-wal", 0))
+			_ = os.WriteFile(path, make([]byte, len(b)), 0o600)
+			_ = os.Truncate(path+"-wal", 0) // which may just have been set aside
 		}
 		_ = store.Append(t.Context(), perigee.Batch{Samples: []perigee.Sample{g.Sample(damageStreams[0], healTime.Add(time.Duration(n)*g.Window))}})
 		err = store.Unhealed()

@@ -47,7 +47,8 @@ var errTooOften = fmt.Errorf("it was damaged %d times within %s, so memory or di
 // A healer heals one Store. Its methods may be called on nil, which heals nothing.
 type healer struct {
 	Healing
-	s *Store
+	s    *Store
+	look time.Duration
 
 	failed atomic.Pointer[error] // why the file could not be replaced when it had to be; nil if it could
 	times  []time.Time           // of the last healings, by the process's clock; the writer's owner has it
@@ -71,7 +72,7 @@ type healer struct {
 }
 
 func newHealer(s *Store, h Healing) *healer {
-	return &healer{Healing: h, s: s, asked: make(chan error, 1), ended: make(chan struct{}), cancel: func() {}, workers: &sync.WaitGroup{}}
+	return &healer{Healing: h, s: s, look: look, asked: make(chan error, 1), ended: make(chan struct{}), cancel: func() {}, workers: &sync.WaitGroup{}}
 }
 
 // open opens the store, whatever state its file is in.
@@ -300,24 +301,33 @@ func (h *healer) wanted(w *writer, err error) bool {
 	return h != nil && (damaged(err) || w.conn == nil)
 }
 
-// now replaces the file of w, which its caller owns, because of err. w is of the new file
-// then.
+// now replaces the file of w, which its caller owns, because of err, or goes on with that
+// where there is none. w is of the new file then.
 func (h *healer) now(ctx context.Context, w *writer, err error) error {
+	if damaged(err) && h.tooOften() {
+		return h.failure(errTooOften)
+	}
 	if w.conn != nil {
-		if wait := h.tooOften(); wait {
-			return h.failure(errTooOften)
-		}
 		if failed := h.closeAll(ctx, w); failed != nil {
 			h.told(failed.Error()) // it is set aside all the same
 		}
-		err = h.setAside(ctx, inWords(err))
-	} else if a, interrupted, failed := readNote(h.s.path); failed != nil {
-		err = failed
-	} else if err = nil; interrupted {
+	}
+	a, interrupted, failed := readNote(h.s.path)
+	switch {
+	case failed != nil:
+		return h.failure(failed)
+	case interrupted:
 		err = h.replace(ctx, a)
+	case damaged(err):
+		err = h.setAside(ctx, inWords(err))
+	default:
+		err = nil
 	}
 	if err == nil {
 		err = h.reopen(ctx, w)
+	}
+	if damaged(err) { // the new one, already
+		return h.now(ctx, w, err)
 	}
 	return h.failure(err)
 }
@@ -420,7 +430,7 @@ func (h *healer) start() {
 	h.work()
 	h.looking.Go(func() {
 		h.lookInto(nil)
-		ticker := time.NewTicker(look)
+		ticker := time.NewTicker(h.look)
 		defer ticker.Stop()
 		for {
 			select {
