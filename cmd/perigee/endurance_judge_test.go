@@ -75,7 +75,25 @@ func rate(total, by []float64) (perUnit float64, ok bool) {
 	return (total[last] - total[first]) / (by[last] - by[first]), true
 }
 
-// table writes what was judged, a line each.
+// steadyRate is rate where what is kept falls now and then, as it expires: from the first
+// fall in the last two thirds to the last one, so that neither end has more that is to
+// expire than the other. It reports false unless there are two.
+func steadyRate(total, by, kept []float64) (perUnit float64, ok bool) {
+	first, last := -1, -1
+	for i := max(1, len(kept)/3); i < len(kept); i++ {
+		if kept[i] < kept[i-1]*0.95 {
+			if last = i; first < 0 {
+				first = i
+			}
+		}
+	}
+	if first == last || by[last] <= by[first] {
+		return 0, false
+	}
+	return (total[last] - total[first]) / (by[last] - by[first]), true
+}
+
+// tableOf writes what was judged, a line each.
 func tableOf(all []judged) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-20s %14s %14s %14s %14s\n", "quantity", "second third", "last third", "may be", "most")
@@ -123,6 +141,27 @@ func TestFlatnessSeesGrowth(t *testing.T) {
 		if got := enduring[i].judge(test.values); got.grew != test.grew {
 			t.Errorf("%s: grew %v, want %v: %+v", name, got.grew, test.grew, got)
 		}
+	}
+}
+
+// TestSteadyRateIsFromFallToFall has 100 rows come with each value, of 10 bytes that stay
+// and 20 that expire, each ten values, ten values later.
+func TestSteadyRateIsFromFallToFall(t *testing.T) {
+	var total, by, kept []float64
+	for i := range 58 {
+		expired := max(0, i/10-1) * 1000
+		rows := float64(i * 100)
+		by, kept = append(by, rows), append(kept, rows-float64(expired))
+		total = append(total, 10*rows+20*kept[i])
+	}
+	if got, ok := steadyRate(total, by, kept); !ok || got != 10 {
+		t.Errorf("%v, %v, want the 10 bytes that stay", got, ok)
+	}
+	if got, _ := rate(total, by); got == 10 {
+		t.Error("the last third alone tells the same: nothing was tested")
+	}
+	if _, ok := steadyRate(total[:25], by[:25], kept[:25]); ok {
+		t.Error("a rate from one fall")
 	}
 }
 

@@ -182,6 +182,8 @@ func (e *endurance) fill() {
 	g.Interval = 100 * time.Millisecond
 	var streams []perigee.Stream
 	var links []perigee.Link
+	hop := perigee.Stream{Site: "endurance", Link: "starlink", Target: perigee.FirstHop, Method: perigee.MethodICMP, Family: perigee.IPv4, Load: perigee.LoadIdle}
+	streams = append(streams, hop)
 	for i, name := range e.links {
 		orbit := []perigee.Orbit{perigee.OrbitTerrestrial, perigee.OrbitLEO, perigee.OrbitStarlink, perigee.OrbitGEO}[i]
 		links = append(links, perigee.Link{ID: perigee.LinkID(name), Orbit: orbit})
