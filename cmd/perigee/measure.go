@@ -39,6 +39,7 @@ type measuring struct {
 	mu     sync.Mutex // guards what follows
 	states []*api.ProbeState
 	count  int64
+	next   *measuring // that has taken over; nil: none has
 }
 
 func newMeasuring(t *transferring, p plan, now func() time.Time) *measuring {
@@ -53,15 +54,31 @@ func (m *measuring) Close() {
 	m.wait.Wait()
 }
 
-// remember takes over what can be asked about from another, which is closed.
+// remember takes over what can be asked about from another, which is closed. Who still
+// asks that one asks m.
 func (m *measuring) remember(other *measuring) {
 	other.mu.Lock()
 	defer other.mu.Unlock()
 	m.states, m.count = other.states, other.count
+	other.next = m
+}
+
+// latest returns what has taken over from m, m itself if nothing has.
+func (m *measuring) latest() *measuring {
+	for {
+		m.mu.Lock()
+		next := m.next
+		m.mu.Unlock()
+		if next == nil {
+			return m
+		}
+		m = next
+	}
 }
 
 // StartProbe implements api.Measure.
 func (m *measuring) StartProbe(_ context.Context, p api.ProbeRequest) (string, error) {
+	m = m.latest()
 	if _, ok := m.plan.link(perigee.LinkID(p.Link)); !ok {
 		return "", &perigee.Error{Code: perigee.CodeNotFound, Message: fmt.Sprintf("link %s is not configured", p.Link)}
 	}
@@ -122,6 +139,7 @@ func (m *measuring) began(s *api.ProbeState) {
 
 // Probe implements api.Measure.
 func (m *measuring) Probe(_ context.Context, id string) (api.ProbeState, error) {
+	m = m.latest()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, s := range m.states {
