@@ -63,6 +63,10 @@ type Options struct {
 	// Keys are the tokens that may ask; nil: anybody may.
 	Keys *access.Keyring
 
+	// Callers is what is known of those who ask; nil: nobody has asked yet. Whoever
+	// answers from other Options from now on, in the same process, hands it over.
+	Callers *Callers
+
 	// Certificates are what TLS is spoken with, for /metrics; nil: it is not.
 	Certificates *access.Certificates
 
@@ -98,15 +102,10 @@ type server struct {
 	log       *slog.Logger
 	heartbeat time.Duration
 
-	keys     *access.Keyring
-	pair     *access.Certificates
-	sessions *access.Sessions
-	attempts *access.Rate  // of wrong tokens, by address
-	rate     *access.Rate  // of requests, by token or address
-	turns    *access.Turns // of questions
-	exports  *access.Turns
-	foreign  *http.CrossOriginProtection
-	refused  turnedAway
+	keys    *access.Keyring
+	pair    *access.Certificates
+	foreign *http.CrossOriginProtection
+	*Callers
 }
 
 // New returns the handler of the whole interface and the page. It panics if
@@ -121,11 +120,11 @@ func newServer(o Options) *server {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.keys, s.pair, s.sessions = o.Keys, o.Certificates, access.NewSessions(s.now)
-	s.turns, s.exports = access.NewTurns(maxRunning(), maxWaiting), access.NewTurns(maxExports, maxExports)
+	s.keys, s.pair, s.Callers = o.Keys, o.Certificates, o.Callers
 	s.foreign = protection(o.Origins)
-	s.attempts = access.NewRate(attemptBurst, attemptInterval, time.Now)
-	s.rate = access.NewRate(requestBurst, requestInterval, time.Now)
+	if s.Callers == nil {
+		s.Callers = NewCallers(s.now)
+	}
 	return s
 }
 

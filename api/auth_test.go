@@ -24,6 +24,7 @@ import (
 // guarded is an API that asks for tokens, and what a test needs to ask it.
 type guarded struct {
 	handler http.Handler
+	options Options // of handler
 	file    string
 	keys    *access.Keyring
 	clock   time.Time
@@ -51,7 +52,7 @@ func newGuarded(t testing.TB) *guarded {
 		return err
 	}
 	o.Ready = func(context.Context) []Check { return []Check{{Name: "stream <script> to far", OK: true}} }
-	g.handler = New(o)
+	g.options, g.handler = o, New(o)
 	return g
 }
 

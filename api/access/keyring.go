@@ -52,10 +52,10 @@ func (k *Keyring) Check(text string) (Token, error) {
 	return k.find(id, hash)
 }
 
-// Still reports whether t, as Check returned it, is good now.
+// Still reports whether t, as Check returned it, is good now, and for the same.
 func (k *Keyring) Still(t Token) bool {
-	_, err := k.find(t.ID, t.Hash)
-	return err == nil
+	now, err := k.find(t.ID, t.Hash)
+	return err == nil && now.Scope == t.Scope
 }
 
 func (k *Keyring) find(id string, hash Hash) (Token, error) {

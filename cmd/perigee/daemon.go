@@ -38,6 +38,7 @@ type daemon struct {
 	latencies *probes.Latencies
 	probers   definedProbers // of the runner; of newDaemon, then of Reload alone
 	answers   atomic.Pointer[http.Handler]
+	callers   *api.Callers // of all answers
 
 	grounds grounds
 
@@ -73,6 +74,7 @@ func tryDaemon(ctx context.Context, s streams, p plan, listener net.Listener, li
 		return nil, err
 	}
 	d := &daemon{s: s, listener: listener, latencies: probes.NewLatencies(latencyReach)}
+	d.callers = api.NewCallers(d.now)
 	d.plan = p
 	d.store, err = sqlite.Open(ctx, storeFile(p.storePath), sqlite.Options{Heal: healing(s, p)})
 	if err != nil {
@@ -273,7 +275,7 @@ func (d *daemon) handler() http.Handler {
 	o := answering(d.s, d.store, now.plan.door)
 	o.Now, o.Ready, o.Feed, o.Outbox, o.Maker = d.now, d.ready, &d.feed, now.forward.api(), now.plan.maker(d.instance)
 	o.Budget, o.Measure, o.Clock = now.transfer, now.measure, clockQuality
-	o.Collectors = d.collectors()
+	o.Collectors, o.Callers = d.collectors(), d.callers
 	return api.New(o)
 }
 
