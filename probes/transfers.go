@@ -73,6 +73,10 @@ type TransfersOptions struct {
 	// Limit ends a transfer that does not end by itself; required.
 	Limit time.Duration
 
+	// Beat is told within what time Run will tell again, each time that it comes round.
+	// Nil: nobody is.
+	Beat func(within time.Duration)
+
 	// Plan says what a link's budget allows; nil: no link has one.
 	Plan func(perigee.LinkID, time.Time) (Allotment, bool)
 
@@ -171,6 +175,7 @@ func (t *Transfers) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
+		t.beat(lookEvery + beatMargin)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -182,6 +187,15 @@ func (t *Transfers) Run(ctx context.Context) error {
 			t.round(ctx, l)
 		}
 		timer.Reset(t.pause())
+	}
+}
+
+// beatMargin is what anything may take longer than it should: storing, asking a device.
+const beatMargin = 2 * time.Minute
+
+func (t *Transfers) beat(within time.Duration) {
+	if t.options.Beat != nil {
+		t.options.Beat(within)
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 // perform makes one transfer: it looks whether the link is free, has probes marked while
 // it lasts, and records what came of it.
 func (t *Transfers) perform(ctx context.Context, job Transfer) (perigee.Throughput, error) {
+	t.beat(holdMost + t.options.Limit + t.options.Horizon + beatMargin)
+	defer t.beat(lookEvery + beatMargin)
 	if reason := t.busy(ctx, job); reason != "" {
 		err := t.passOver(ctx, job, reason)
 		return perigee.Throughput{}, errors.Join(&perigee.Error{Code: perigee.CodeUnavailable, Message: fmt.Sprintf("link %s: %s", job.Link, reason)}, err)

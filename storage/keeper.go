@@ -13,6 +13,10 @@ import (
 // at any time, made or not, so this bounds only what has to be merged while reading.
 const DefaultInterval = 10 * time.Minute
 
+// keepLimit is how long rolling up and expiring may take: of years that were imported at
+// once, on a small machine, a good part of an hour.
+const keepLimit = 2 * time.Hour
+
 // Retention is how long results are kept. Zero is forever. Rollups, throughputs, outages,
 // gaps and events are always kept forever.
 type Retention struct {
@@ -53,6 +57,10 @@ type Keeper struct {
 	Interval  time.Duration    // DefaultInterval if zero
 	Now       func() time.Time // the wall clock
 
+	// Beat is told within what time Run will tell again, each time that it comes round.
+	// Nil: nobody is.
+	Beat func(within time.Duration)
+
 	// Failed is told of each failure; the keeper goes on with the next time.
 	Failed func(error)
 }
@@ -63,12 +71,18 @@ func (k Keeper) Run(ctx context.Context) error {
 	if interval <= 0 {
 		interval = DefaultInterval
 	}
+	beat := k.Beat
+	if beat == nil {
+		beat = func(time.Duration) {}
+	}
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
+		beat(keepLimit)
 		if err := k.Keep(ctx); err != nil && ctx.Err() == nil {
 			k.Failed(err)
 		}
+		beat(interval + keepLimit)
 		select {
 		case <-ctx.Done():
 			return nil

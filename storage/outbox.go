@@ -63,6 +63,10 @@ type OutboxOptions struct {
 	// room for them. Pacer.Rate is one.
 	Rate func() int64
 
+	// Beat is told within what time Run will tell again, each time that it comes round;
+	// 0 while it waits for a hold to end. Nil: nobody is.
+	Beat func(within time.Duration)
+
 	// Monitor tells what else is to be known of the monitor; the outbox adds how it
 	// fares itself. It is asked about once a minute while results are forwarded, and
 	// its answer is written with the states of links. What fails of it is left out: it
@@ -105,6 +109,9 @@ func NewOutbox(o OutboxOptions) *Outbox {
 	}
 	if o.Rand == nil {
 		o.Rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
+	}
+	if o.Beat == nil {
+		o.Beat = func(time.Duration) {}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

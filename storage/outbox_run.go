@@ -18,6 +18,10 @@ const (
 	// entries; it is not cut short at the end, or they would be sent again.
 	bookkeeping = 5 * time.Second
 
+	// stepLimit is how long a step may take beside a write, which has its own limit: a
+	// store that is locked refuses each of its questions after some seconds.
+	stepLimit = 5 * time.Minute
+
 	// refreshEvery is how often Pending is asked while there is much to do.
 	refreshEvery = 5 * time.Second
 )
@@ -40,12 +44,18 @@ func (o *Outbox) Run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { last.Reset(farewell) })()
 
 	for life.Err() == nil {
+		o.Beat(stepLimit)
 		r := o.step(life)
 		if r.wait == 0 {
 			continue
 		}
 		if ctx.Err() != nil {
 			break // that was the last try
+		}
+		if r.state == OutboxHeld {
+			o.Beat(0)
+		} else {
+			o.Beat(r.wait + stepLimit)
 		}
 		if o.rest(ctx, life, r); ctx.Err() != nil && r.shut {
 			break
@@ -187,6 +197,7 @@ func (o *Outbox) write(ctx context.Context, entries []perigee.Entry) error {
 	within := deadline(o.Timeout, sizeOf(entries), o.Rate())
 	limited, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
+	o.Beat(within + stepLimit)
 	err := o.Sink.Write(limited, entries)
 	if errors.Is(err, context.DeadlineExceeded) && limited.Err() != nil && ctx.Err() == nil {
 		err = &perigee.Refusal{Reason: perigee.RefusedUnreachable, Err: err,
