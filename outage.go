@@ -73,6 +73,7 @@ const (
 	EventReloaded       EventKind = "reloaded" // the configuration was read again
 	EventProberRestart  EventKind = "prober_restarted"
 	EventPartRestart    EventKind = "part_restarted"  // of the monitor, other than a prober
+	EventPartHung       EventKind = "part_hung"       // it did not come round in the time that it had promised
 	EventRebound        EventKind = "rebound"         // the link's device or address changed
 	EventTargetResolved EventKind = "target_resolved" // a target's address changed
 	EventClockForward   EventKind = "clock_set_forward"

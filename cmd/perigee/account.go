@@ -260,11 +260,13 @@ func (a *account) owe(at time.Time, links map[perigee.LinkID]map[perigee.Purpose
 
 // Run keeps the account until ctx ends; the last of it is for record, after all else has
 // ended.
-func (a *account) Run(ctx context.Context) error {
+func (a *account) Run(ctx context.Context, beat func(time.Duration)) error {
 	ticker := time.NewTicker(recordTraffic)
 	defer ticker.Stop()
+	beat(accountPatience)
 	_ = a.record(ctx) // devices count from here on; what fails is owed
 	for {
+		beat(recordTraffic + accountPatience)
 		select {
 		case <-ctx.Done():
 			return nil

@@ -39,6 +39,7 @@ type daemon struct {
 	probers   definedProbers // of the runner; of newDaemon, then of Reload alone
 	answers   atomic.Pointer[http.Handler]
 	callers   *api.Callers // of all answers
+	watch     *watch
 
 	grounds grounds
 
@@ -74,7 +75,7 @@ func tryDaemon(ctx context.Context, s streams, p plan, listener net.Listener, li
 		return nil, err
 	}
 	d := &daemon{s: s, listener: listener, latencies: probes.NewLatencies(latencyReach)}
-	d.callers = api.NewCallers(d.now)
+	d.callers, d.watch = api.NewCallers(d.now), d.newDaemonWatch()
 	d.plan = p
 	d.store, err = sqlite.Open(ctx, storeFile(p.storePath), sqlite.Options{Heal: healing(s, p)})
 	if err != nil {
@@ -110,6 +111,9 @@ func tryDaemon(ctx context.Context, s streams, p plan, listener net.Listener, li
 		return nil, err
 	}
 	if err = d.recordStart(ctx, previous, started); err != nil {
+		return nil, err
+	}
+	if err = d.tellHungBefore(ctx); err != nil {
 		return nil, err
 	}
 	if d.account, err = newAccount(ctx, d.store, p, d.now); err != nil {
@@ -252,8 +256,21 @@ func (d *daemon) Run(ctx context.Context) (err error) {
 			(*d.answers.Load()).ServeHTTP(w, r)
 		}), d.current().plan.door.certificates)
 	})
-	group.Go(func() error { return d.held.Run(keeping, d.runner.SetEpoch, d.grounds.forget, d.woken) })
-	group.Go(func() error { return d.account.Run(keeping) })
+	if d.listener != nil {
+		group.Go(func() error { return d.watchPage(serving) })
+	}
+	dating := d.watch.heart("dating of held results", "(*holding).Run")
+	group.Go(func() error {
+		defer dating.end()
+		return d.held.Run(keeping, dating.Beat, d.runner.SetEpoch, d.grounds.forget, d.woken)
+	})
+	counting := d.watch.heart("account of bytes", "(*account).Run")
+	group.Go(func() error {
+		defer counting.end()
+		return keepAlive(keeping, counting.run(func(ctx context.Context) error { return d.account.Run(ctx, counting.Beat) }),
+			func(err error) { d.tellRestart(keeping, counting.name, err) })
+	})
+	group.Go(func() error { return d.watchParts(serving) })
 	err = group.Wait()
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
@@ -307,6 +324,7 @@ func (d *daemon) ready(ctx context.Context) []api.Check {
 	if err := d.runner.StoreError(); err != nil {
 		checks = append(checks, api.Check{Name: "recording", Reason: err.Error()})
 	}
+	checks = append(checks, d.watch.checks()...)
 	if forward := d.current().forward; forward != nil {
 		checks = append(checks, forward.check())
 	}

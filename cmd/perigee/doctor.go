@@ -82,7 +82,7 @@ func (c doctorCommand) examine(ctx context.Context) []finding {
 	if err != nil {
 		return []finding{failed("configuration", err)}
 	}
-	return append(ground(p, doubtOf(ctx, p)), checkStore(ctx, p.storePath))
+	return append(append(ground(p, doubtOf(ctx, p)), checkStore(ctx, p.storePath)), checkHung(p.storePath)...)
 }
 
 // failed makes a finding of an error.

@@ -49,6 +49,8 @@ type forwardOptions struct {
 	// account is told of bytes that were moved over a link; nil: nobody is.
 	account func(perigee.LinkID, int64)
 
+	beat func(time.Duration) // as of storage.OutboxOptions
+
 	// monitor tells what the database is to know of the monitor; nil: nothing.
 	monitor func(context.Context) (perigee.MonitorState, error)
 }
@@ -71,7 +73,7 @@ func newForwarding(ctx context.Context, store *sqlite.Store, o forwardOptions) (
 	}
 	f.outbox = storage.NewOutbox(storage.OutboxOptions{
 		Backlog: store, Sink: f.client, Now: o.now, Log: o.log, Timeout: o.timeout, Rate: f.pacer.Rate,
-		Monitor: o.monitor,
+		Monitor: o.monitor, Beat: o.beat,
 	})
 	return f, nil
 }

@@ -143,7 +143,7 @@ func (h *holding) append(ctx context.Context, b perigee.Batch) (perigee.Batch, b
 // returns when that is done, or ctx ends: the next process goes on then. setEpoch is told
 // the runner's epoch before the time is shown, settled is called then, and moved after each
 // transaction.
-func (h *holding) Run(ctx context.Context, setEpoch func(int64), settled, moved func()) error {
+func (h *holding) Run(ctx context.Context, beat func(time.Duration), setEpoch func(int64), settled, moved func()) error {
 	if h.early == nil {
 		return nil
 	}
@@ -155,6 +155,7 @@ func (h *holding) Run(ctx context.Context, setEpoch func(int64), settled, moved 
 	go func() { kept <- keeper.Run(keeping) }()
 	ticker := time.NewTicker(lookAtClock)
 	for ctx.Err() == nil && h.clock.doubt() != nil {
+		beat(lookAtClock + movePatience)
 		select {
 		case <-ctx.Done():
 		case <-ticker.C:
@@ -167,6 +168,7 @@ func (h *holding) Run(ctx context.Context, setEpoch func(int64), settled, moved 
 	}
 	var d dating
 	h.persist(ctx, "dating held results", func() (err error) {
+		beat(movePatience)
 		if err = d.begin(ctx, h, h.early, h.clock.booted()); err == nil {
 			setEpoch(d.epoch)
 		}
@@ -181,7 +183,10 @@ func (h *holding) Run(ctx context.Context, setEpoch func(int64), settled, moved 
 	h.mu.Unlock()
 	settled()
 	h.s.notef("perigee: the clock is set: %s", h.clock.guess().UTC().Format(time.RFC3339))
-	h.persist(ctx, "moving held results", func() error { return d.move(ctx, h, h.early, moved) })
+	h.persist(ctx, "moving held results", func() error {
+		beat(movePatience)
+		return d.move(ctx, h, h.early, func() { moved(); beat(movePatience) })
+	})
 	if ctx.Err() != nil {
 		return nil
 	}

@@ -6,11 +6,12 @@ import (
 	"time"
 )
 
-// service is what the daemon has to say. It is stuck if the measurement is: a page that
-// answers slowly is no reason to lose what is being measured.
+// service is what the daemon has to say. It is stuck if a part of it hangs and does not end:
+// a page that answers slowly is no reason to lose what is being measured, one that has not
+// answered for minutes is.
 func (d *daemon) service() service {
 	return service{
-		progress: func(context.Context) error { return d.runner.Stuck(stuckAfter) },
+		progress: func(context.Context) error { return d.watch.lostPart() },
 		status:   d.status,
 	}
 }

@@ -33,13 +33,17 @@ func (d *daemon) current() parts {
 	return d.parts
 }
 
+func (d *daemon) forwardHeart() *heart { return d.watch.heart("forwarding", "storage.(*Outbox).Run") }
+
+func (d *daemon) transferHeart() *heart { return d.watch.heart("transfers", "probes.(*Transfers).Run") }
+
 // newForward prepares to forward what p says; nil if it says nothing.
 func (d *daemon) newForward(ctx context.Context, p plan) (*forwarding, error) {
 	if p.influxdb == nil {
 		return nil, nil
 	}
 	return newForwarding(ctx, d.store, forwardOptions{
-		links: p.links, metered: p.metered, db: *p.influxdb, now: d.now, log: d.s.log(),
+		links: p.links, metered: p.metered, db: *p.influxdb, now: d.now, log: d.s.log(), beat: d.forwardHeart().Beat,
 		account: func(link perigee.LinkID, bytes int64) { d.account.add(link, perigee.PurposeOutbox, bytes) },
 		monitor: func(ctx context.Context) (perigee.MonitorState, error) {
 			now := d.current()
@@ -58,7 +62,7 @@ func (d *daemon) newTransfer(ctx context.Context, p plan) (*transferring, error)
 	}
 	return newTransferring(p, transferringOptions{
 		clock: d.clock.guessed, account: d.account, latencies: d.latencies, setLoad: d.runner.SetLoad, hold: d.hold,
-		record: d.record, log: d.s.log(), horizon: p.horizon(), history: history,
+		record: d.record, log: d.s.log(), horizon: p.horizon(), history: history, beat: d.transferHeart().Beat,
 	})
 }
 
@@ -83,7 +87,8 @@ type livePart struct {
 }
 
 // start runs f, as soon as the time of day is known, and again should it end by itself.
-func (l *liveParts) start(d *daemon, name string, f func(context.Context) error) livePart {
+func (l *liveParts) start(d *daemon, h *heart, f func(context.Context) error) livePart {
+	name := h.name
 	ctx, stop := context.WithCancel(l.ctx)
 	done := make(chan struct{})
 	l.group.Go(func() error {
@@ -92,7 +97,8 @@ func (l *liveParts) start(d *daemon, name string, f func(context.Context) error)
 		if !d.clock.await(ctx) {
 			return nil
 		}
-		return keepAlive(ctx, f, func(err error) { d.tellRestart(ctx, name, err) })
+		defer h.end()
+		return keepAlive(ctx, h.run(f), func(err error) { d.tellRestart(ctx, name, err) })
 	})
 	return livePart{stop, done}
 }
@@ -113,19 +119,20 @@ func (l *liveParts) begin(d *daemon, p parts) {
 }
 
 func (l *liveParts) beginTransfer(d *daemon, p parts) {
-	l.transfer = l.start(d, "transfers", p.transfer.Run)
+	l.transfer = l.start(d, d.transferHeart(), p.transfer.Run)
 }
 
 func (l *liveParts) beginKeeper(d *daemon, p parts) {
-	keeper := storage.Keeper{Store: d.store, Retention: p.plan.retention, Now: d.now,
+	h := d.watch.heart("keeping the store in order", "storage.Keeper.Run")
+	keeper := storage.Keeper{Store: d.store, Retention: p.plan.retention, Now: d.now, Beat: h.Beat,
 		Failed: func(err error) { d.s.notef("perigee: keeping the store in order: %v", err) }}
-	l.keeper = l.start(d, "keeping the store in order", keeper.Run)
+	l.keeper = l.start(d, h, keeper.Run)
 }
 
 func (l *liveParts) beginForward(d *daemon, p parts) {
 	l.forward = livePart{}
 	if p.forward != nil {
-		l.forward = l.start(d, "forwarding", p.forward.outbox.Run)
+		l.forward = l.start(d, d.forwardHeart(), p.forward.outbox.Run)
 	}
 }
 
@@ -259,13 +266,17 @@ func hangups() (signals <-chan os.Signal, stop func()) {
 // end.
 func (d *daemon) reloadOn(ctx context.Context, signals <-chan os.Signal, read func() (plan, error)) (wait func()) {
 	var group sync.WaitGroup
+	h := d.watch.heart("reading the configuration", "(*daemon).reloadOn")
 	group.Go(func() {
+		defer h.end()
 		for {
+			h.end() // of what was asked
 			select {
 			case <-ctx.Done():
 				return
 			case <-signals:
 			}
+			h.Beat(reloadPatience)
 			p, err := read()
 			if err == nil {
 				err = d.Reload(ctx, p)

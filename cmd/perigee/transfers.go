@@ -114,6 +114,7 @@ type transferringOptions struct {
 	record    func(context.Context, perigee.Batch) error
 	log       *slog.Logger
 	horizon   time.Duration
+	beat      func(time.Duration) // as of probes.TransfersOptions
 
 	// history yields transfers made in earlier lives, oldest first.
 	history []perigee.Throughput
@@ -133,7 +134,7 @@ func newTransferring(p plan, o transferringOptions) (_ *transferring, err error)
 	options := probes.TransfersOptions{
 		Site: p.site.Name, Target: p.otherEnd(), Directions: t.settings.Directions, MaxBytes: t.settings.MaxBytes,
 		Clock: o.clock, Make: t.make, Limit: transferLimit, BusyAbove: float64(t.settings.BusyAbove),
-		SetLoad: o.setLoad, Latencies: o.latencies, Horizon: o.horizon, Hold: o.hold, Record: o.record,
+		SetLoad: o.setLoad, Latencies: o.latencies, Horizon: o.horizon, Hold: o.hold, Record: o.record, Beat: o.beat,
 	}
 	if o.account != nil {
 		options.Plan, options.Others = t.allot, t.others
