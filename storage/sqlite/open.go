@@ -308,7 +308,11 @@ func openFailed(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		e.Code, e.Message = perigee.CodeNotFound, fmt.Sprintf("store %s: there is no such file: start perigee run first or give another path", path)
-	case errors.Is(err, fs.ErrPermission) || readOnly(err):
+	case readOnly(err):
+		// The kernel makes a disk read-only when it has failed, and it may be mended: no
+		// reason for a service manager to give up.
+		e.Code, e.Message = perigee.CodeUnavailable, fmt.Sprintf("store %s: the disk is read-only: see the system's log, mount it writable or give another path", path)
+	case errors.Is(err, fs.ErrPermission):
 		e.Code, e.Message = perigee.CodePermission, fmt.Sprintf("store %s: the directory cannot be written: check its owner, mode and disk", path)
 	case full(err):
 		e.Code, e.Message = perigee.CodeUnavailable, fmt.Sprintf("store %s: the disk is full: free some space", path)
