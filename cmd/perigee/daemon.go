@@ -203,6 +203,9 @@ func (d *daemon) recordStart(ctx context.Context, previous perigee.Run, now time
 	if err != nil {
 		return err
 	}
+	if err := lastBefore(ctx, d.held.active(), measured, previous.Started, now); err != nil {
+		return err
+	}
 	b := perigee.Batch{
 		Gaps:   probes.StartupGaps(previous, measured, now),
 		Events: []perigee.Event{{Site: d.plan.site.Name, Time: now, Kind: perigee.EventStarted, Detail: d.plan.maker(d.instance).Detail()}},
