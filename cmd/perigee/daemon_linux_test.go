@@ -319,6 +319,17 @@ func TestDoctor(t *testing.T) {
 	if status != exitDone || !strings.Contains(stdout, "ok       link one: to far by device main0, from 198.18.1.1") {
 		t.Errorf("exit status %d\n%s", status, stdout)
 	}
+	// A name has the route of the target that has an address: where a mark has one to that
+	// alone, nothing is wrong.
+	marked := filepath.Join(dir, "marked.yaml")
+	text := fmt.Sprintf("links:\n  - {name: one, orbit: terrestrial, fwmark: 1}\ntargets:\n  - {name: far, address: %s}\n  - {name: named, address: far.example.net}\nstorage: {path: %s}\n", lab.Target(), dir)
+	if err := os.WriteFile(marked, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdout, _, status = perigeeRun(t, "doctor", "--config="+marked)
+	if status != exitDone || !strings.Contains(stdout, "ok       link one: to named by device main0") {
+		t.Errorf("exit status %d\n%s", status, stdout)
+	}
 	stdout, _, status = perigeeRun(t, "doctor", "--config="+write("bad.yaml", "main7"))
 	if status != exitFailed || !strings.Contains(stdout, "failed   link one: to far: ") || !strings.Contains(stdout, "no such device") {
 		t.Errorf("exit status %d\n%s", status, stdout)

@@ -92,7 +92,7 @@ func failed(check string, err error) finding {
 
 // checkLink opens, for each target, the socket that the daemon would open, and reports
 // where a probe would leave. Opening sends nothing, and no name is looked up; toward is
-// where the way to a gateway is asked for.
+// where the way to a gateway, or to a target that is a name, is asked for.
 func checkLink(l perigee.Link, targets []perigee.Target, toward netip.Addr) []finding {
 	check := fmt.Sprintf("link %s", l.ID)
 	binder, err := bind.New(bindOptions(l))
@@ -110,14 +110,14 @@ func checkLink(l perigee.Link, targets []perigee.Target, toward netip.Addr) []fi
 			}
 			t.ID, t.Address = perigee.TargetID(fmt.Sprintf("%s %s", t.ID, hop)), hop.String()
 		}
-		findings = append(findings, checkBinding(check, binder, t))
+		findings = append(findings, checkBinding(check, binder, t, toward))
 	}
 	return findings
 }
 
-// checkBinding checks the way to one target.
-func checkBinding(check string, binder *bind.Binder, t perigee.Target) finding {
-	path, err := tryBinding(binder, t)
+// checkBinding checks the way to one target, by that to toward if it is a name.
+func checkBinding(check string, binder *bind.Binder, t perigee.Target, toward netip.Addr) finding {
+	path, err := tryBinding(binder, t, toward)
 	if err != nil {
 		f := failed(check, err)
 		f.Message = fmt.Sprintf("to %s: %v", t.ID, err)
@@ -137,11 +137,12 @@ func checkBinding(check string, binder *bind.Binder, t perigee.Target) finding {
 }
 
 // tryBinding opens the socket that probes of t would leave by, closes it again, and
-// returns their way. Nothing is sent.
-func tryBinding(binder *bind.Binder, t perigee.Target) (bind.Path, error) {
+// returns their way. Nothing is sent, and no name is looked up: it is taken to have the route
+// of toward.
+func tryBinding(binder *bind.Binder, t perigee.Target, toward netip.Addr) (bind.Path, error) {
 	remote, err := netip.ParseAddr(t.Address)
 	if err != nil {
-		remote = anywhere // any address takes the route of a name's
+		remote = toward
 	}
 	path, err := binder.Path(remote)
 	if err != nil {

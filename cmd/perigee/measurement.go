@@ -127,7 +127,7 @@ func permitted(p plan) error {
 			return fmt.Errorf("link %s: %w", l.ID, err)
 		}
 		for _, t := range p.targets {
-			if _, err = tryBinding(binder, t); errors.Is(err, os.ErrPermission) {
+			if _, err = tryBinding(binder, t, p.somewhere()); errors.Is(err, os.ErrPermission) {
 				break
 			}
 			err = nil
