@@ -4,7 +4,7 @@ GO ?= go
 FUZZTIME ?= 20s
 MINUTES ?= 60
 
-.PHONY: build test test-long test-endurance race vet fuzz cross bench influxd promtool web screenshots packages install-test reproducible sbom vuln check
+.PHONY: build test test-long test-endurance test-faults race vet fuzz cross bench influxd promtool web screenshots packages install-test reproducible sbom vuln check
 
 build: ## the binary, for this machine
 	CGO_ENABLED=0 $(GO) build -trimpath -o perigee ./cmd/perigee
@@ -17,6 +17,9 @@ test-long: ## the calibrations and simulations that take minutes
 
 test-endurance: ## an hour of the program with everything on; fails if what it takes grows
 	.ci/endurance $(MINUTES)
+
+test-faults: ## lets 300 faults befall real daemons: 20 minutes, see docs/reliability.md
+	.ci/faults
 
 race:
 	$(GO) test -race -shuffle=on ./...

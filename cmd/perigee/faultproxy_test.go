@@ -23,6 +23,9 @@ const (
 	everyThird500       // answers every third call itself, with status 500
 	cutsAnswer          // lets the call through, then cuts the connection before the answer
 	refuses             // takes the connection and closes it at once
+	every500            // answers every call itself, with status 500
+	every429            // the same with 429, which asks to wait for a second
+	every401            // the same with 401
 )
 
 var faultNames = map[fault]string{hangs: "hangs", resets: "resets", trickles: "trickles", everyThird500: "every_third_500", cutsAnswer: "cuts_the_answer", refuses: "refuses"}
@@ -76,6 +79,13 @@ func (p *faultProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		cut(w)
 	case f == everyThird500 && n%3 == 0:
 		http.Error(w, `{"code":"internal error","message":"made to fail"}`, http.StatusInternalServerError)
+	case f == every500:
+		http.Error(w, `{"code":"internal error","message":"made to fail"}`, http.StatusInternalServerError)
+	case f == every429:
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, `{"code":"too many requests","message":"made to wait"}`, http.StatusTooManyRequests)
+	case f == every401:
+		http.Error(w, `{"code":"unauthorized","message":"made to refuse"}`, http.StatusUnauthorized)
 	default:
 		p.pass(w, r, f)
 	}
