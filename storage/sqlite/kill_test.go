@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"perigee"
-	"perigee/storage/sqlite"
 	"perigee/storage/storagetest"
 )
 
@@ -43,7 +42,8 @@ var victimStreams = []perigee.Stream{storagetest.Stream("a", "x"), storagetest.S
 // where the store ends. Now and then it rolls up and expires, to be killed in that too.
 func victim(path string) error {
 	ctx, g := context.Background(), storagetest.NewGenerator(uint64(os.Getpid()))
-	store, err := sqlite.Open(ctx, path, sqlite.Options{})
+	// It opens as the daemon does: a kill is no damage.
+	store, err := healing(path, func(text string) { panic(text) })
 	if err != nil {
 		return err
 	}
