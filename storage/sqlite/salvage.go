@@ -397,14 +397,19 @@ func (v *salvager) account(ctx context.Context) error {
 func (v *salvager) windows(ctx context.Context) error {
 	v.lost = nil
 	came := v.job.at // the least id that was carried over in an earlier life
+	take := func(id int64, row []any) bool {
+		v.mendProof(row[1:])
+		s, ok := v.sample(v.row, row[1:])
+		if ok = ok && id > 0; ok {
+			v.batch = append(v.batch, carried{id, row, s})
+		}
+		return ok
+	}
 	bad, err := v.walk(ctx, "windows", func(id int64, row []any) {
 		if came > 0 && id >= came {
 			return
 		}
-		v.mendProof(row[1:])
-		if s, ok := v.sample(v.row, row[1:]); ok && id > 0 {
-			v.batch = append(v.batch, carried{id, row, s})
-		} else {
+		if !take(id, row) {
 			v.lost = append(v.lost, idRange{id, id})
 		}
 	}, v.storeWindows)
@@ -412,7 +417,50 @@ func (v *salvager) windows(ctx context.Context) error {
 		return err
 	}
 	v.lost = merged(append(v.lost, bad...))
+	if err := v.orphans(ctx, take); err != nil {
+		return err
+	}
 	return v.recordLost(ctx)
+}
+
+// orphans carries over windows that lie below a page which cannot be read: whole leaves
+// that nothing points to any more. A leaf of windows is known by its rows: they have as
+// many columns, the first of which is empty, as it is the row's number, and no other table
+// has such. Windows never change, so that an older version of a page is as good, and what
+// had expired will again.
+func (v *salvager) orphans(ctx context.Context, take func(int64, []any) bool) error {
+	if len(v.lost) == 0 {
+		return nil
+	}
+	t := v.tables["windows"]
+	lost := func(id int64) bool {
+		return slices.ContainsFunc(v.lost, func(r idRange) bool { return r.first <= id && id <= r.last })
+	}
+	at := v.job.at
+	for number := v.pages; number > 1; number-- {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		b, ok := v.page(number)
+		if !ok || b[0] != leafTable {
+			continue
+		}
+		w := walk{image: v.image, seen: map[uint32]bool{}, rows: func(id int64, values []any) bool {
+			if row, ok := t.row(id, values); ok && len(values) == len(t.columns) && values[0] == nil && lost(id) {
+				take(id, row)
+			}
+			return true
+		}}
+		w.node(number, b, idRange{1, 1<<63 - 1}, 0, 0)
+		if len(v.batch) >= salvageBatch {
+			if err := v.flush(ctx, v.storeWindows); err != nil {
+				return err
+			}
+		}
+	}
+	err := v.flush(ctx, v.storeWindows)
+	v.job.at = at // it is looked for again if that is interrupted
+	return err
 }
 
 // storeWindows stores the batch as windows.
@@ -551,6 +599,9 @@ func (v *salvager) lostOf(ctx context.Context, tx *sql.Tx, stream int64) (spans 
 	if !ok {
 		return nil, nil
 	}
+	if first, ok := v.firstWindow(); ok { // what is older has expired
+		known.first = max(known.first, first)
+	}
 	for _, lost := range v.lost {
 		var before, after sql.NullInt64
 		if err := tx.QueryRowContext(ctx, `SELECT (SELECT id FROM windows WHERE id < ?1 AND stream = ?3 ORDER BY id DESC LIMIT 1),
@@ -571,6 +622,23 @@ func (v *salvager) lostOf(ctx context.Context, tx *sql.Tx, stream int64) (spans 
 		spans = append(spans, found...)
 	}
 	return spans, nil
+}
+
+// firstWindow returns the first start of all windows, by their index. It reports false if
+// that cannot be read.
+func (v *salvager) firstWindow() (start int64, ok bool) {
+	root, known := v.roots["sqlite_autoindex_windows_1"]
+	if !known {
+		return 0, false
+	}
+	w := walk{image: v.image, rows: func(_ int64, values []any) bool {
+		if len(values) > 0 {
+			start, ok = values[0].(int64)
+		}
+		return false
+	}}
+	w.table(root)
+	return start, ok && plausibleTime(start)
 }
 
 // between returns the times within ids in which a stream has no windows. known is from when
