@@ -226,7 +226,7 @@ func examine(t testing.TB, store *sqlite.Store, h holdings, want expectations) {
 		t.Errorf("%d entries wait, %v, and %d windows among them", n, err, len(waits))
 	}
 	if lost == 0 && !want.any {
-		var windows, hours int64
+		var windows, hours, days int64
 		for key := range found {
 			windows += h.samples[key].Counts.Planned
 		}
@@ -236,8 +236,14 @@ func examine(t testing.TB, store *sqlite.Store, h holdings, want expectations) {
 			}
 			hours += s.Counts.Planned
 		}
-		if windows != hours {
-			t.Errorf("hours hold %d planned probes, windows %d", hours, windows)
+		for s, err := range store.Samples(ctx, perigee.Query{Resolution: perigee.Days}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			days += s.Counts.Planned
+		}
+		if windows != hours || windows != days {
+			t.Errorf("hours hold %d planned probes, days %d, windows %d", hours, days, windows)
 		}
 	}
 	// It goes on.
@@ -336,6 +342,16 @@ func tear(t testing.TB, path string, number int64, whole bool) {
 	overwrite(t, path, at, noise)
 }
 
+// tearTable tears all pages of a table.
+func tearTable(t testing.TB, path string, pages []sheet, table string) {
+	t.Helper()
+	for _, s := range pages {
+		if s.table == table {
+			tear(t, path, s.number, true)
+		}
+	}
+}
+
 func overwrite(t testing.TB, path string, at int64, b []byte) {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
@@ -380,6 +396,7 @@ var damageCases = map[string]struct {
 	"inner_page_of_index": {func(t testing.TB, path string, pages []sheet) {
 		tear(t, path, pick(t, pages, func(s sheet) bool { return s.table == "sqlite_autoindex_windows_1" && !s.leaf }), true)
 	}, expectations{aside: true}},
+	"hours": {func(t testing.TB, path string, pages []sheet) { tearTable(t, path, pages, "hours") }, expectations{aside: true}},
 	"streams": {func(t testing.TB, path string, pages []sheet) {
 		tear(t, path, pick(t, pages, func(s sheet) bool { return s.table == "streams" }), true)
 	}, expectations{aside: true}},
@@ -387,11 +404,7 @@ var damageCases = map[string]struct {
 		tear(t, path, pick(t, pages, func(s sheet) bool { return s.table == "proofs" }), true)
 	}, expectations{aside: true}},
 	"account_of_bytes": {func(t testing.TB, path string, pages []sheet) {
-		for _, s := range pages {
-			if s.table == "traffic_quarters" {
-				tear(t, path, s.number, true)
-			}
-		}
+		tearTable(t, path, pages, "traffic_quarters")
 	}, expectations{aside: true}},
 	"what_was_forwarded": {func(t testing.TB, path string, pages []sheet) {
 		tear(t, path, pick(t, pages, func(s sheet) bool { return s.table == "forwarded" }), true)

@@ -316,8 +316,20 @@ func (v *salvager) rollups(ctx context.Context, r rollup) error {
 		}
 		return nil
 	})
-	return err
+	if err != nil || r.table != "days" {
+		return err
+	}
+	return v.store.carry(ctx, func(ctx context.Context, w *writer) error {
+		_, err := w.exec(ctx, dirtyDays)
+		return err
+	})
 }
+
+// dirtyDays marks days that are not there, of which hours are.
+const dirtyDays = `INSERT INTO dirty (length_ns, bucket_ns, stream)
+	SELECT DISTINCT 86400000000000, h.bucket_ns - h.bucket_ns % 86400000000000, h.stream FROM hours h
+	WHERE NOT EXISTS (SELECT 1 FROM days d WHERE d.bucket_ns = h.bucket_ns - h.bucket_ns % 86400000000000 AND d.stream = h.stream)
+	ON CONFLICT DO NOTHING`
 
 // mendProof names the proof of a sample that is lost as one that says nothing.
 func (v *salvager) mendProof(row []any) {
