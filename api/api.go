@@ -233,6 +233,7 @@ func (s *server) register(router chi.Router, version string) huma.API {
 	schemas["ProbeTrouble"].Nullable = true
 	schemas["ProbeProgress"].Nullable = true
 	schemas["Plan"].Nullable = true
+	schemas["Provenance"].Nullable = true // that of /monitor alone
 	document, err := json.Marshal(api.OpenAPI())
 	if err != nil {
 		panic(err) // only for a description that JSON cannot hold

@@ -40,6 +40,7 @@ type daemon struct {
 	answers   atomic.Pointer[http.Handler]
 	callers   *api.Callers // of all answers
 	watch     *watch
+	hungNote  sync.Mutex // guards the file that tells of parts that hang
 
 	grounds grounds
 

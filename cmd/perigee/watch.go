@@ -79,6 +79,13 @@ func (h *heart) end() {
 	}
 }
 
+// hangs reports whether the part was told to hang, and has not gone on.
+func (h *heart) hangs() bool {
+	h.watch.mu.Lock()
+	defer h.watch.mu.Unlock()
+	return h.hung
+}
+
 // run returns f, whose context ends, too, if it hangs. What it returns then says so.
 func (h *heart) run(f func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {

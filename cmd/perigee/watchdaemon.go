@@ -43,7 +43,7 @@ func (d *daemon) newDaemonWatch() *watch {
 	}
 	w.recovered = func(h *heart) {
 		d.s.notef("perigee: part %s goes on", h.name)
-		go func() { _ = os.Remove(d.hungFile()) }()
+		go d.forgetHung(h)
 	}
 	return w
 }
@@ -51,12 +51,25 @@ func (d *daemon) newDaemonWatch() *watch {
 // recordHung records that a part hangs: beside the store, for doctor and for the next start
 // should this process be ended for it, and in it.
 func (d *daemon) recordHung(h *heart, text string) {
-	if err := os.WriteFile(d.hungFile(), []byte(h.name+"\n"+text+"\n"), 0o600); err != nil {
-		d.s.notef("perigee: %v", err)
+	d.hungNote.Lock()
+	if h.hangs() { // still
+		if err := os.WriteFile(d.hungFile(), []byte(h.name+"\n"+text+"\n"), 0o600); err != nil {
+			d.s.notef("perigee: %v", err)
+		}
 	}
+	d.hungNote.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	_ = d.record(ctx, perigee.Batch{Events: []perigee.Event{d.hungEvent(text)}})
+}
+
+// forgetHung takes back what stands beside the store of a part that goes on.
+func (d *daemon) forgetHung(h *heart) {
+	d.hungNote.Lock()
+	defer d.hungNote.Unlock()
+	if name, _, ok := readHung(d.current().plan.storePath); ok && name == h.name && !h.hangs() {
+		_ = os.Remove(d.hungFile()) // what stays is told once too often
+	}
 }
 
 func (d *daemon) hungEvent(text string) perigee.Event {
@@ -65,7 +78,7 @@ func (d *daemon) hungEvent(text string) perigee.Event {
 
 // hungFile says which part of the process hangs that uses the store, or did when it was
 // ended.
-func (d *daemon) hungFile() string { return hungFileIn(d.plan.storePath) }
+func (d *daemon) hungFile() string { return hungFileIn(d.current().plan.storePath) }
 
 func hungFileIn(dir string) string { return filepath.Join(dir, "hung") }
 
@@ -82,7 +95,7 @@ func readHung(dir string) (name, text string, ok bool) {
 // tellHungBefore tells, and records, which part hung when the process before this one was
 // ended for it.
 func (d *daemon) tellHungBefore(ctx context.Context) error {
-	name, text, ok := readHung(d.plan.storePath)
+	name, text, ok := readHung(d.current().plan.storePath)
 	if !ok {
 		return nil
 	}
