@@ -65,17 +65,21 @@ func (l *log) String() string {
 	return l.b.String()
 }
 
-// within waits until what is true, for at most two minutes.
+// within waits until what is true, for at most two minutes, or five under the race detector.
 func within(t testing.TB, what string, is func() bool) {
 	t.Helper()
-	limit := time.After(2 * time.Minute)
+	patience := 2 * time.Minute
+	if raced {
+		patience = 5 * time.Minute
+	}
+	limit := time.After(patience)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for !is() {
 		select {
 		case <-tick.C:
 		case <-limit:
-			t.Fatalf("waited two minutes for %s", what)
+			t.Fatalf("waited %v for %s", patience, what)
 		}
 	}
 }

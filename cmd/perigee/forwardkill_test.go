@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"perigee"
 	"perigee/storage/influx/influxtest"
 	"perigee/storage/sqlite"
 )
@@ -66,8 +67,30 @@ func TestKilledWhileForwarding(t *testing.T) {
 		}
 		return c
 	}
+	stored := 0
+	more := func(n int) bool { // windows are stored than at the last time
+		store, err := sqlite.OpenReader(t.Context(), storeFile(dir))
+		if err != nil {
+			return false // not yet made
+		}
+		defer store.Close()
+		found := 0
+		for _, err := range store.Samples(t.Context(), perigee.Query{}) {
+			if err != nil {
+				return false
+			}
+			found++
+		}
+		if found < stored+n {
+			return false
+		}
+		stored = found
+		return true
+	}
 	ours := begin()
 	for range kills {
+		// However long it takes to begin, something comes of each life: 100 windows a second.
+		within(t, "windows to be stored", func() bool { return more(50) })
 		moment := time.NewTimer(time.Duration(rng.Int64N(int64(1200 * time.Millisecond))))
 		<-moment.C
 		if rng.IntN(2) == 0 {

@@ -21,8 +21,13 @@ func TestMain(m *testing.M) {
 		os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
 	// Tests that run beside others mostly wait, for clocks and processes: more of them than
-	// there are processors. The flag, if given, overrides it.
-	if err := flag.Set("test.parallel", "6"); err != nil {
+	// there are processors. With the race detector in them they compute more than they wait.
+	// The flag, if given, overrides it.
+	parallel := "6"
+	if raced {
+		parallel = "3"
+	}
+	if err := flag.Set("test.parallel", parallel); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())
@@ -35,7 +40,7 @@ const beProgram = "PERIGEE_TEST_BE_PROGRAM"
 // status.
 func perigeeRun(t *testing.T, args ...string) (stdout, stderr string, status int) {
 	t.Helper()
-	var out, err bytes.Buffer
+	var out, err log // parts of the program may speak at once
 	status = run(t.Context(), args, strings.NewReader(""), &out, &err)
 	return out.String(), err.String(), status
 }
