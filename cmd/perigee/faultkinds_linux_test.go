@@ -238,7 +238,7 @@ var databaseFaults = []faultKind{
 			return length.String(), nil
 		},
 	},
-	databaseBehind("database hangs", true, hangs),
+	databaseBehind("database hangs", false, hangs),
 	databaseBehind("database refuses connections", false, refuses),
 	databaseBehind("database resets connections", false, resets),
 	databaseBehind("database's acknowledgements lost", false, cutsAnswer),

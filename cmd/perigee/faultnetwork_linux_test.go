@@ -27,7 +27,7 @@ var networkFaults = []faultKind{
 		_, err := h.lab.Remove(link)
 		return func() error { _, err := h.lab.Restore(link, otherAddress(end, r)); return err }, err
 	}),
-	onLink("device down", true, func(h *faultHome, link string, r *rand.Rand) (func() error, error) {
+	onLink("device down", false, func(h *faultHome, link string, r *rand.Rand) (func() error, error) {
 		_, err := h.lab.SetDown(link, true)
 		return func() error { _, err := h.lab.SetDown(link, false); return err }, err
 	}),
@@ -41,7 +41,7 @@ var networkFaults = []faultKind{
 	onLink("address lost and given back", false, func(h *faultHome, link string, r *rand.Rand) (func() error, error) {
 		return addressLost(h, link)
 	}),
-	nameFault("name server dead", true, nameDead),
+	nameFault("name server dead", false, nameDead),
 	nameFault("name server hangs", false, nameHangs),
 	nameFault("name server answers NXDOMAIN", false, nameMissing),
 	nameFault("name server answers SERVFAIL", false, nameFails),
