@@ -51,6 +51,7 @@ const entry = (d) => el("li", { class: "disruption" },
 
 const reasons = {
   stopped: "it was stopped", crashed: "it ended without a word", suspended: "the machine slept", stalled: "the process did not run", clock_step: "the clock was set",
+  store_damaged: "what was measured was lost with a damaged file",
 };
 
 export function gapList(gaps) {
