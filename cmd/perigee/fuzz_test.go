@@ -28,7 +28,7 @@ func FuzzTimeFlag(f *testing.F) {
 			}
 			return
 		}
-		if begin.IsZero() != (from == "") && from != "0001-01-01T00:00:00Z" || !begin.IsZero() && !end.IsZero() && !begin.Before(end) {
+		if begin.IsZero() != (from == "") || end.IsZero() != (to == "") || !begin.IsZero() && !end.IsZero() && !begin.Before(end) {
 			t.Errorf("%q to %q is %v to %v", from, to, begin, end)
 		}
 		var n byteCount

@@ -29,12 +29,13 @@ func (f rangeFlags) resolve(now time.Time) (from, to time.Time, err error) {
 	return
 }
 
-// parseTime reads a point in time as users write it. Empty is the zero time.
+// parseTime reads a point in time as users write it. Empty is the zero time, which means
+// that there is no bound, and so cannot be written.
 func parseTime(flag, text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
+	if t, err := time.Parse(time.RFC3339Nano, text); err == nil && !t.IsZero() {
 		return t, nil
 	}
 	if seconds, err := strconv.ParseInt(text, 10, 64); err == nil && seconds >= 0 && seconds < 1<<40 {
