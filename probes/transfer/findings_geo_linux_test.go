@@ -112,20 +112,29 @@ func TestFewConnectionsClaimNothingTheyDoNotKnow(t *testing.T) {
 }
 
 // TestShortTestSaysWhatALongPathCarries is the above for every day: a path as long, with a
-// rate that is known and without stray losses.
+// rate that is known and without stray losses. A machine that stands still for a moment
+// makes a hole in it, and a test that rightly is not called steady: then it is made again,
+// twice at most.
 func TestShortTestSaysWhatALongPathCarries(t *testing.T) {
-	const carries = 20e6
-	l := newLab(t, plain("geo", carries, 310*time.Millisecond, 1600e3))
-	o := by(t, l, 0, way{perigee.LoadDown, "cubic", transfer.AutoStreams(perigee.OrbitGEO, perigee.LoadDown)}, 10*time.Second)
-	w := watch(&o, l, "geo")
-	r := run(t, o)
-	// A busy machine lets less through than the link would carry.
-	truth := min(ideal(carries), w.rate(r.Ramp, r.Length))
-	t.Logf("steady %.2f Mbit/s after %.1f s (%v); everything %.2f; the link carries %.2f", r.Rate/1e6, r.Ramp.Seconds(), r.Steady, r.WholeRate/1e6, ideal(carries)/1e6)
-	if !within(r.Rate/truth, 0.95, 1.05) || !r.Steady {
-		t.Errorf("steady %.2f Mbit/s (%v), the link delivered %.2f", r.Rate/1e6, r.Steady, truth/1e6)
-	}
-	if r.WholeRate > 0.93*ideal(carries) || !within(r.Ramp.Seconds(), 1, 5) {
-		t.Errorf("%.2f Mbit/s over everything, ramp %v: the path does not test what it is for", r.WholeRate/1e6, r.Ramp)
+	const carries, tries = 20e6, 3
+	for try := 1; ; try++ {
+		l := newLab(t, plain("geo", carries, 310*time.Millisecond, 1600e3))
+		o := by(t, l, 0, way{perigee.LoadDown, "cubic", transfer.AutoStreams(perigee.OrbitGEO, perigee.LoadDown)}, 10*time.Second)
+		w := watch(&o, l, "geo")
+		r := run(t, o)
+		// A busy machine lets less through than the link would carry.
+		truth := min(ideal(carries), w.rate(r.Ramp, r.Length))
+		l.Close()
+		t.Logf("steady %.2f Mbit/s after %.1f s (%v); everything %.2f; the link carries %.2f and delivered %.2f",
+			r.Rate/1e6, r.Ramp.Seconds(), r.Steady, r.WholeRate/1e6, ideal(carries)/1e6, truth/1e6)
+		if r.WholeRate > 0.93*ideal(carries) || !within(r.Ramp.Seconds(), 1, 5) {
+			t.Errorf("%.2f Mbit/s over everything, ramp %v: the path does not test what it is for", r.WholeRate/1e6, r.Ramp)
+		}
+		switch {
+		case within(r.Rate/truth, 0.95, 1.05) && r.Steady:
+			return
+		case try == tries || r.Steady: // what is called steady must be right each time
+			t.Fatalf("steady %.2f Mbit/s (%v), the link delivered %.2f", r.Rate/1e6, r.Steady, truth/1e6)
+		}
 	}
 }
